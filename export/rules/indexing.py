@@ -1,0 +1,119 @@
+"""Operators that choose elements by index: Slice, Pad, Gather and what undoes them."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+from ..registry import Step, described, rule
+from ..errors import NetworkError
+from ..tape import Tape, shape_of
+
+
+def _scatter_along(op: Tape, ct: ir.Value, ct_shape: tuple[int, ...], indices: NDArray, axis: int, length: int) -> ir.Value:
+    """Add the slices of `ct` along `axis` into zeros of that `length`, each at its index."""
+    view = [1] * len(ct_shape)
+    view[axis] = -1
+    where = np.ascontiguousarray(np.broadcast_to(indices.reshape(view), ct_shape))
+    shape = ct_shape[:axis] + (length,) + ct_shape[axis + 1 :]
+    return op.ScatterElements(op.floats(np.zeros(shape)), where, ct, axis=axis, reduction="add")
+
+
+def _slice(s: Step) -> ir.Value:
+    shape = s.shape()
+    starts, ends = s.known(1), s.known(2)
+    axes = s.known(3, default=range(len(starts)))
+    steps = s.known(4, default=[1] * len(starts))
+    before, after = [0] * len(shape), [0] * len(shape)
+    ct, ct_shape = s.ct, list(shape_of(s.y))
+    for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
+        picked = np.arange(shape[axis])[slice(*_clamped(int(start), int(end), int(step)))]
+        if step == 1:
+            before[axis] = int(picked[0])
+            after[axis] = shape[axis] - 1 - int(picked[-1])
+        else:
+            axis = int(axis) % len(shape)
+            ct = _scatter_along(s.op, ct, tuple(ct_shape), picked, axis, shape[axis])
+            ct_shape[axis] = shape[axis]
+    return s.op.Pad(ct, before + after) if any(before + after) else ct
+
+
+def _clamped(start: int, end: int, step: int) -> tuple[int, int | None, int]:
+    """ONNX says "to the very start" of a backward slice by an end below every index."""
+    return start, (None if step < 0 and end < -(2**31) + 1 else end), step
+
+
+def _pad(s: Step) -> ir.Value:
+    mode = s.attribute("mode", "constant")
+    shape = s.shape()
+    axes = [int(axis) % len(shape) for axis in s.known(3, default=range(len(shape)))]
+    before, after = np.split(s.known(1), 2)
+    ct, ct_shape = s.ct, list(shape_of(s.y))
+    for axis, lead, trail in zip(axes, before, after, strict=True):
+        if lead or trail:
+            source = _source(s, mode, shape[axis], int(lead), int(trail))
+            inside = np.flatnonzero(source >= 0)
+            ct = s.op.Slice(ct, [int(inside[0])], [int(inside[-1]) + 1], [axis])
+            ct_shape[axis] = len(inside)
+            ct = _collected(s.op, ct, tuple(ct_shape), source[inside], axis, shape[axis])
+            ct_shape[axis] = shape[axis]
+    return ct
+
+
+def _collected(op: Tape, ct: ir.Value, ct_shape: tuple[int, ...], source: NDArray, axis: int, length: int) -> ir.Value:
+    if np.array_equal(source, np.arange(length)):
+        return ct
+    return _scatter_along(op, ct, ct_shape, source, axis, length)
+
+
+def _source(s: Step, mode: str, length: int, before: int, after: int) -> NDArray[np.int64]:
+    """For each padded position the index it was read from, -1 for the constant."""
+    modes = {"constant": "constant", "reflect": "reflect", "edge": "edge", "wrap": "wrap"}
+    if mode not in modes:
+        raise NetworkError(f"{described(s.node)}: mode {mode}, expected one of {', '.join(modes)}")
+    keep = np.arange(length)[max(0, -before) : length - max(0, -after)]
+    widths = (max(0, before), max(0, after))
+    if mode == "constant":
+        return np.pad(keep, widths, constant_values=-1)
+    return np.pad(keep, widths, mode=modes[mode])  # type: ignore[call-overload]
+
+
+def _gather(s: Step) -> ir.Value:
+    axis = s.attribute("axis", 0) % len(s.shape())
+    indices_shape = s.shape(1)
+    shape = s.shape()
+    flat = shape[:axis] + (int(np.prod(indices_shape)),) + shape[axis + 1 :]
+    view = [1] * len(shape)
+    view[axis] = -1
+    where = s.op.Expand(s.op.Reshape(s.x(1), view), list(flat))
+    ct = s.op.Reshape(s.ct, list(flat))
+    return s.op.ScatterElements(s.op.floats(np.zeros(shape)), where, ct, axis=axis, reduction="add")
+
+
+def _gather_elements(s: Step) -> ir.Value:
+    zeros = s.op.floats(np.zeros(s.shape()))
+    return s.op.ScatterElements(zeros, s.x(1), s.ct, axis=s.attribute("axis", 0), reduction="add")
+
+
+def _scattered(s: Step) -> ir.Value:
+    _check_adds(s)
+    return s.op.GatherElements(s.ct, s.x(1), axis=s.attribute("axis", 0))
+
+
+def _scattered_into(s: Step) -> ir.Value:
+    _check_adds(s)
+    return s.ct
+
+
+def _check_adds(s: Step) -> None:
+    reduction = s.attribute("reduction", "none")
+    if reduction != "add":
+        raise NetworkError(f"{described(s.node)}: reduction {reduction}, expected add")
+
+
+rule("Slice", _slice, None, None, None, None)
+rule("Pad", _pad, None, None, None)
+rule("Gather", _gather, None)
+rule("GatherElements", _gather_elements, None)
+rule("ScatterElements", _scattered_into, None, _scattered)

@@ -1,0 +1,82 @@
+"""Running a graph in float64, which ONNX Runtime has no convolutions for.
+
+ONNX's reference evaluator, with torch's convolution and max pool and numpy's gathering in place of
+its own: those fail on batches with groups, on axes longer than 64, and number the winners of a pool
+differently from ONNX Runtime.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+import torch
+import torch.nn.functional as F
+from onnx.reference import ReferenceEvaluator
+from onnx.reference.op_run import OpRun
+
+
+def run(model: ir.Model, feeds: Mapping[str, np.ndarray]) -> list[Any]:
+    """All outputs of a model."""
+    evaluator = ReferenceEvaluator(ir.to_proto(model), new_ops=_REPLACED)
+    return evaluator.run(None, dict(feeds))
+
+
+def _padded(x: np.ndarray, pads: list[int], value: float = 0.0) -> torch.Tensor:
+    half = len(pads) // 2
+    by_axis = [p for axis in reversed(range(half)) for p in (pads[axis], pads[axis + half])]
+    return F.pad(torch.from_numpy(np.ascontiguousarray(x)), by_axis, value=value)
+
+
+class Conv(OpRun):
+    def _run(self, x, w, b=None, auto_pad=None, dilations=None, group=1, kernel_shape=None, pads=None, strides=None):  # type: ignore[no-untyped-def]
+        spatial = x.ndim - 2
+        function = (F.conv1d, F.conv2d, F.conv3d)[spatial - 1]
+        bias = None if b is None else torch.from_numpy(b)
+        image = _padded(x, pads or [0] * 2 * spatial)
+        weight = torch.from_numpy(np.ascontiguousarray(w))
+        return (function(image, weight, bias, strides or 1, 0, dilations or 1, group).numpy(),)
+
+
+class ConvTranspose(OpRun):
+    def _run(  # type: ignore[no-untyped-def]
+        self, x, w, b=None, auto_pad=None, dilations=None, group=1, kernel_shape=None, output_padding=None,
+        output_shape=None, pads=None, strides=None,
+    ):  # fmt: skip
+        spatial = x.ndim - 2
+        ones, zeros = [1] * spatial, [0] * spatial
+        strides, dilations, extra = strides or ones, dilations or ones, output_padding or zeros
+        pads = pads or zeros * 2
+        bias = None if b is None else torch.from_numpy(b)
+        function = (F.conv_transpose1d, F.conv_transpose2d, F.conv_transpose3d)[spatial - 1]
+        image, weight = (torch.from_numpy(np.ascontiguousarray(a)) for a in (x, w))
+        full = function(image, weight, None, strides, 0, 0, group, dilations).numpy()
+        wide = np.pad(full, [(0, 0), (0, 0), *((0, e) for e in extra)])
+        crop = [slice(pads[i], wide.shape[2 + i] - pads[i + spatial]) for i in range(spatial)]
+        out = wide[(slice(None), slice(None), *crop)]
+        return (out if bias is None else out + bias.numpy().reshape(1, -1, *ones),)
+
+
+class MaxPool(OpRun):
+    def _run(  # type: ignore[no-untyped-def]
+        self, x, auto_pad=None, ceil_mode=None, dilations=None, kernel_shape=None, pads=None, storage_order=None,
+        strides=None,
+    ):  # fmt: skip
+        pads = pads or [0] * 4
+        image = _padded(x, pads, -np.inf)
+        best, place = F.max_pool2d(image, kernel_shape, strides or 1, 0, dilations or 1, return_indices=True)
+        row = place // image.shape[3] - pads[0]
+        column = place % image.shape[3] - pads[1]
+        plane = torch.arange(x.shape[0] * x.shape[1]).reshape(x.shape[0], x.shape[1], 1, 1)
+        indices = (plane * x.shape[2] + row) * x.shape[3] + column
+        return (best.numpy(), indices.numpy())[: len(self.onnx_node.output)]
+
+
+class GatherElements(OpRun):
+    def _run(self, x, indices, axis=0):  # type: ignore[no-untyped-def]
+        return (np.take_along_axis(x, indices, axis),)
+
+
+_REPLACED = [Conv, ConvTranspose, MaxPool, GatherElements]
