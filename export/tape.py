@@ -8,6 +8,10 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
+OPSET = 20
+IR_VERSION = 10
+"""What bundles are written in: read by every ONNX Runtime from 1.18 on."""
+
 Operand = ir.Value | NDArray[Any] | float | int | list[int] | tuple[int, ...] | None
 
 
@@ -48,6 +52,11 @@ class Tape:
             self.graph.register_initializer(value)
             self._constants[key] = value
         return self._constants[key]
+
+    def zeros(self, shape: tuple[int, ...]) -> ir.Value:
+        """Zeros of the tape's floating dtype, filled in at run time: they take no room in the file."""
+        zero = ir.tensor(np.zeros(1, self.dtype.numpy()))
+        return self.ConstantOfShape(np.asarray(shape, np.int64), value=zero)
 
     def _value(self, operand: Operand) -> ir.Value | None:
         if operand is None or isinstance(operand, ir.Value):

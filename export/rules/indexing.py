@@ -11,37 +11,58 @@ from ..errors import NetworkError
 from ..tape import Tape, shape_of
 
 
-def _scatter_along(op: Tape, ct: ir.Value, ct_shape: tuple[int, ...], indices: NDArray, axis: int, length: int) -> ir.Value:
+def _scatter_along(
+    op: Tape, ct: ir.Value, ct_shape: tuple[int, ...], indices: NDArray, axis: int, length: int
+) -> ir.Value:
     """Add the slices of `ct` along `axis` into zeros of that `length`, each at its index."""
     view = [1] * len(ct_shape)
     view[axis] = -1
-    where = np.ascontiguousarray(np.broadcast_to(indices.reshape(view), ct_shape))
+    where = op.Expand(indices.astype(np.int64).reshape(view), list(ct_shape))
     shape = ct_shape[:axis] + (length,) + ct_shape[axis + 1 :]
-    return op.ScatterElements(op.floats(np.zeros(shape)), where, ct, axis=axis, reduction="add")
+    return op.ScatterElements(op.zeros(shape), where, ct, axis=axis, reduction="add")
 
 
 def _slice(s: Step) -> ir.Value:
-    shape = s.shape()
+    """Axis by axis: zeros between the picked elements, then zeros before and after."""
     starts, ends = s.known(1), s.known(2)
     axes = s.known(3, default=range(len(starts)))
     steps = s.known(4, default=[1] * len(starts))
-    before, after = [0] * len(shape), [0] * len(shape)
     ct, ct_shape = s.ct, list(shape_of(s.y))
     for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
-        picked = np.arange(shape[axis])[slice(*_clamped(int(start), int(end), int(step)))]
-        if step == 1:
-            before[axis] = int(picked[0])
-            after[axis] = shape[axis] - 1 - int(picked[-1])
-        else:
-            axis = int(axis) % len(shape)
-            ct = _scatter_along(s.op, ct, tuple(ct_shape), picked, axis, shape[axis])
-            ct_shape[axis] = shape[axis]
-    return s.op.Pad(ct, before + after) if any(before + after) else ct
+        axis = int(axis) % len(ct_shape)
+        length = s.shape()[axis]
+        picked = np.arange(length)[slice(*_bounds(int(start), int(end), int(step)))]
+        ct = _placed(s.op, ct, ct_shape, axis, length, picked)
+        ct_shape[axis] = length
+    return ct
 
 
-def _clamped(start: int, end: int, step: int) -> tuple[int, int | None, int]:
+def _bounds(start: int, end: int, step: int) -> tuple[int, int | None, int]:
     """ONNX says "to the very start" of a backward slice by an end below every index."""
     return start, (None if step < 0 and end < -(2**31) + 1 else end), step
+
+
+def _placed(op: Tape, ct: ir.Value, ct_shape: list[int], axis: int, length: int, picked: NDArray) -> ir.Value:
+    """The elements of `ct` at the evenly spaced places `picked` of an axis of zeros."""
+    count = len(picked)
+    if count == 0:
+        return op.zeros((*ct_shape[:axis], length, *ct_shape[axis + 1 :]))
+    if count > 1 and picked[1] < picked[0]:
+        ct = op.Slice(ct, [-1], [-(2**62)], [axis], [-1])
+        picked = picked[::-1]
+    step = int(picked[1] - picked[0]) if count > 1 else 1
+    if step > 1:
+        wide = [*ct_shape[:axis], count, 1, *ct_shape[axis + 1 :]]
+        ct = _padded(op, op.Reshape(ct, wide), len(wide), axis + 1, 0, step - 1)
+        ct = op.Reshape(ct, [*ct_shape[:axis], count * step, *ct_shape[axis + 1 :]])
+        ct = op.Slice(ct, [0], [(count - 1) * step + 1], [axis])
+    return _padded(op, ct, len(ct_shape), axis, int(picked[0]), length - 1 - int(picked[-1]))
+
+
+def _padded(op: Tape, value: ir.Value, rank: int, axis: int, before: int, after: int) -> ir.Value:
+    pads = [0] * (2 * rank)
+    pads[axis], pads[axis + rank] = before, after
+    return op.Pad(value, pads) if before or after else value
 
 
 def _pad(s: Step) -> ir.Value:
@@ -88,11 +109,11 @@ def _gather(s: Step) -> ir.Value:
     view[axis] = -1
     where = s.op.Expand(s.op.Reshape(s.x(1), view), list(flat))
     ct = s.op.Reshape(s.ct, list(flat))
-    return s.op.ScatterElements(s.op.floats(np.zeros(shape)), where, ct, axis=axis, reduction="add")
+    return s.op.ScatterElements(s.op.zeros(shape), where, ct, axis=axis, reduction="add")
 
 
 def _gather_elements(s: Step) -> ir.Value:
-    zeros = s.op.floats(np.zeros(s.shape()))
+    zeros = s.op.zeros(s.shape())
     return s.op.ScatterElements(zeros, s.x(1), s.ct, axis=s.attribute("axis", 0), reduction="add")
 
 

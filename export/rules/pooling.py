@@ -22,7 +22,7 @@ def _max_pool(s: Step) -> ir.Value:
     _, winners = s.op.MaxPool(s.x(), outputs=2, **given)
     size = int(np.prod(s.shape()))
     flat = s.op.ScatterElements(
-        s.op.floats(np.zeros(size)), s.op.Reshape(winners, [-1]), s.op.Reshape(s.ct, [-1]), axis=0, reduction="add"
+        s.op.zeros((size,)), s.op.Reshape(winners, [-1]), s.op.Reshape(s.ct, [-1]), axis=0, reduction="add"
     )
     return s.op.Reshape(flat, list(s.shape()))
 

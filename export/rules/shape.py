@@ -28,9 +28,8 @@ def _concat(s: Step) -> ir.Value:
 
 def _split(s: Step) -> ir.Value:
     axis = s.attribute("axis", 0)
-    dtype = s.op.dtype.numpy()
     parts = [
-        np.zeros(shape_of(output), dtype) if ct is None else ct
+        s.op.zeros(shape_of(output)) if ct is None else ct
         for output, ct in zip(s.node.outputs, s.cotangents, strict=True)
     ]
     return s.op.Concat(*parts, axis=axis)

@@ -1,0 +1,75 @@
+"""Opening a bundle: one ONNX file with its manifest, run by ONNX Runtime."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from .errors import BundleRefused
+from .manifest import FORMAT, METADATA_KEY, Manifest
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle ready to run. digest: "sha256:" and the hex digest of the whole file."""
+
+    path: Path
+    manifest: Manifest
+    digest: str
+    session: onnxruntime.InferenceSession
+
+    @property
+    def image_shape(self) -> tuple[int, ...]:
+        """[1, C, H, W] of the graph's image."""
+        return tuple(self.session.get_inputs()[0].shape)
+
+    def run(self, image: NDArray[np.float32], explain: bool) -> dict[str, NDArray]:
+        """All outputs of the graph by name, for one image [1, C, H, W]."""
+        names = [output.name for output in self.session.get_outputs()]
+        feeds = {"image": image, "explain": np.array(explain)}
+        return dict(zip(names, self.session.run(names, feeds), strict=True))
+
+
+def open_bundle(path: str | Path, options: onnxruntime.SessionOptions | None = None) -> Bundle:
+    """Read a bundle whole, so that what runs is what the digest says.
+
+    Raises BundleRefused for a file that cannot be read, is no ONNX model, has no manifest, or one of
+    another version of the contract.
+    """
+    path = Path(path)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise BundleRefused(f"bundle {path}: {error.strerror}") from error
+    try:
+        session = onnxruntime.InferenceSession(data, options or _quiet(), providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime raises kinds of its own
+        raise BundleRefused(f"bundle {path}: ONNX Runtime cannot load it: {error}") from error
+    manifest = _manifest(path, session.get_modelmeta().custom_metadata_map.get(METADATA_KEY))
+    return Bundle(path, manifest, "sha256:" + hashlib.sha256(data).hexdigest(), session)
+
+
+def _quiet() -> onnxruntime.SessionOptions:
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    return options
+
+
+def _manifest(path: Path, text: str | None) -> Manifest:
+    if text is None:
+        raise BundleRefused(f"bundle {path}: an ONNX model without a Fisherlens manifest; make one by fisherlens export")
+    try:
+        manifest = msgspec.json.decode(text, type=Manifest)
+    except msgspec.DecodeError as error:
+        raise BundleRefused(f"bundle {path}: the manifest cannot be read: {error}") from error
+    if manifest.format != FORMAT:
+        raise BundleRefused(
+            f"bundle {path}: format {manifest.format}, this runtime reads {FORMAT}; install the runtime of its version"
+        )
+    return manifest

@@ -1,0 +1,68 @@
+"""`fisherlens inspect`: what is in a bundle, and what it costs here."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from ..bundle import Bundle, open_bundle
+from ..cost import forward_seconds, verdict_seconds
+from ..errors import BundleRefused
+
+
+@click.command()
+@click.argument("bundle", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="All of it as one JSON object.")
+def inspect(bundle: Path, as_json: bool) -> None:
+    """Show BUNDLE's manifest, inputs, outputs, checks, digest and cost on this machine."""
+    try:
+        opened = open_bundle(bundle)
+    except BundleRefused as refusal:
+        raise click.UsageError(str(refusal)) from refusal
+    cost = {
+        "forward alone": forward_seconds(opened),
+        "verdict": verdict_seconds(opened, explain=False),
+        "verdict with map": verdict_seconds(opened, explain=True),
+    }
+    if as_json:
+        click.echo(json.dumps(_as_object(opened, cost), indent=2))
+    else:
+        _print(opened, cost)
+
+
+def _as_object(bundle: Bundle, cost: dict[str, float]) -> dict:
+    return {
+        "digest": bundle.digest,
+        "bytes": bundle.path.stat().st_size,
+        "inputs": [[value.name, value.type, value.shape] for value in bundle.session.get_inputs()],
+        "outputs": [[value.name, value.type, value.shape] for value in bundle.session.get_outputs()],
+        "cost_seconds": cost,
+        "manifest": msgspec.to_builtins(bundle.manifest),
+    }
+
+
+def _print(bundle: Bundle, cost: dict[str, float]) -> None:
+    console = Console(highlight=False)
+    manifest = bundle.manifest
+    console.print(f"[bold]{manifest.name}[/bold] version {manifest.version}, made {manifest.created}")
+    console.print(f"{bundle.digest}, {bundle.path.stat().st_size:,} bytes")
+    tensors = Table("", "name", "type", "shape", title="Inputs and outputs", title_justify="left")
+    for label, values in (("in", bundle.session.get_inputs()), ("out", bundle.session.get_outputs())):
+        for value in values:
+            tensors.add_row(label, value.name, value.type, str(value.shape))
+    console.print(tensors)
+    checks = Table("check", "alpha", "calibrated on", title="Checks", title_justify="left")
+    for check in manifest.checks:
+        checks.add_row(check.name, f"{check.alpha:g}", f"{check.calibration_size} usual images")
+    console.print(checks)
+    costs = Table("", "median time", "times forward", title="Cost on this machine", title_justify="left")
+    for name, seconds in cost.items():
+        costs.add_row(name, f"{1e3 * seconds:.1f} ms", f"{seconds / cost['forward alone']:.2f}")
+    console.print(costs)
+    console.print("Manifest", style="italic")
+    console.print_json(msgspec.json.encode(manifest).decode())

@@ -1,0 +1,96 @@
+"""`fisherlens score`: a verdict on each image."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import msgspec
+
+from ..errors import BundleRefused
+from ..picture import as_png, map_picture, overlay_picture
+from ..runtime import Explain, Image, Runtime
+from ..storage import write_whole
+from ..verdict import Verdict
+
+EXIT_FLAGGED, EXIT_REFUSED = 10, 11
+
+
+@click.command()
+@click.argument("bundle", type=click.Path(path_type=Path))
+@click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="IMAGE...")
+@click.option("--json", "as_json", is_flag=True, help="One JSON record a line on standard output.")
+@click.option("--map-dir", type=click.Path(path_type=Path, file_okay=False), help="Folder for maps and overlays (PNG).")
+@click.option(
+    "--explain",
+    type=click.Choice(["always", "flagged", "never"]),
+    default="flagged",
+    show_default=True,
+    help="When to give the map.",
+)
+def score(bundle: Path, images: tuple[Path, ...], as_json: bool, map_dir: Path | None, explain: Explain) -> None:
+    """Score IMAGEs (DICOM, PNG, TIFF, .npy) with BUNDLE.
+
+    Exit code: 0 all accepted, 10 something flagged, 11 something refused, 2 wrong usage.
+    """
+    try:
+        runtime = Runtime.open(bundle)
+    except BundleRefused as refusal:
+        raise click.UsageError(str(refusal)) from refusal
+    if map_dir:
+        _make(map_dir)
+    verdicts = []
+    for verdict, image in _examined(runtime, images, explain):
+        if as_json:
+            click.echo(msgspec.json.encode(verdict))
+        if map_dir and verdict.map and image is not None:
+            _write_pictures(map_dir, _picture_name(verdict, images), verdict, image)
+        verdicts.append(verdict)
+    if not as_json:
+        from .table import print_table
+
+        print_table(verdicts)
+    sys.exit(_exit_code(verdicts))
+
+
+def _examined(
+    runtime: Runtime, images: tuple[Path, ...], explain: Explain
+) -> Iterator[tuple[Verdict, Image | None]]:
+    """All frames of all images, with a progress bar for people on standard error."""
+    with click.progressbar(images, label="scoring", file=sys.stderr, hidden=not sys.stderr.isatty()) as bar:
+        for path in bar:
+            yield from runtime.examine_file(path, explain)
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise click.UsageError(f"--map-dir {folder}: {error.strerror}") from error
+
+
+def _picture_name(verdict: Verdict, images: tuple[Path, ...]) -> str:
+    """The file's own name, with its folders where another image has the same, and the frame."""
+    path = Path(verdict.source)
+    shared = Counter(image.name for image in images)[path.name] > 1
+    name = "_".join(part for part in path.parts if part not in ("/", "..", ".")) if shared else path.name
+    return name if verdict.frame == 1 else f"{name}.frame{verdict.frame}"
+
+
+def _write_pictures(folder: Path, name: str, verdict: Verdict, image: Image) -> None:
+    assert verdict.map is not None
+    try:
+        write_whole(folder / f"{name}.map.png", as_png(map_picture(verdict.map)))
+        write_whole(folder / f"{name}.overlay.png", as_png(overlay_picture(verdict.map, image)))
+    except OSError as error:
+        raise click.ClickException(f"cannot write the map of {verdict.source}: {error}") from error
+
+
+def _exit_code(verdicts: list[Verdict]) -> int:
+    outcomes = {verdict.outcome for verdict in verdicts}
+    if "refused" in outcomes:
+        return EXIT_REFUSED
+    return EXIT_FLAGGED if "flagged" in outcomes else 0

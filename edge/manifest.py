@@ -1,0 +1,120 @@
+"""The bundle's manifest: what stands in the ONNX file's metadata beside the graph."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+METADATA_KEY = "fisherlens.manifest"
+GOLDEN_KEY = "fisherlens.golden"
+FORMAT = 1
+"""Version of the contract between file and runtime."""
+
+
+class Input(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which frames are accepted, and the way from a frame's pixels to the graph's `image`.
+
+    modality, rows, columns, bits_stored: what a frame must be (DICOM keywords); null accepts any.
+    samples_per_pixel: channels, C of the graph's [1, C, H, W].
+    photometric_interpretation: MONOCHROME1 or MONOCHROME2 turns frames of the other kind round
+    within their stored range; null leaves pixels as they are.
+    crop: rows and columns cut from the middle of the frame, null for all of it.
+    resize: rows and columns that the crop is resampled to by area averaging, null for none.
+    offset, scale: image = (pixel - offset) * scale.
+    """
+
+    modality: str | None = None
+    rows: int | None = None
+    columns: int | None = None
+    bits_stored: int | None = None
+    samples_per_pixel: int = 1
+    photometric_interpretation: Literal["MONOCHROME1", "MONOCHROME2"] | None = None
+    crop: tuple[int, int] | None = None
+    resize: tuple[int, int] | None = None
+    offset: float = 0.0
+    scale: float = 1.0
+
+
+class Measurand(msgspec.Struct, frozen=True, kw_only=True):
+    """One measured quantity, in the order of the graph's `value`. unit: UCUM code, "1" for none."""
+
+    name: str
+    unit: str
+
+
+class Coverage(msgspec.Struct, frozen=True, kw_only=True):
+    """How the expanded uncertainty U = k u was found.
+
+    factors: k for each measurand. basis: "conformal" (split conformal calibration on
+    `calibration_size` images with known values) or "normal" (assumed, without calibration).
+    """
+
+    probability: float
+    factors: tuple[float, ...]
+    basis: Literal["conformal", "normal"]
+    calibration_size: int
+
+
+class Check(msgspec.Struct, frozen=True, kw_only=True):
+    """One check, in the order of the graph's `statistic` and `p_value`: it flags where the p-value
+    is at or below alpha. calibration_size: usual images that the p-value counts over."""
+
+    name: str
+    alpha: float
+    calibration_size: int
+
+
+class Map(msgspec.Struct, frozen=True, kw_only=True):
+    """The compact map: `rows` x `columns` cells of `cell` x `cell` pixels of the graph's image, from
+    the top left; uint8 codes from map_range[0] (0) to map_range[1] (255)."""
+
+    kind: str
+    quantity: str
+    cell: int
+    rows: int
+    columns: int
+
+
+class Fisher(msgspec.Struct, frozen=True, kw_only=True):
+    """How the Fisher quantities are computed: score factors exactly, or by fixed random probes."""
+
+    exact: bool
+    passes: int
+    layers: tuple[str, ...]
+
+
+class Parity(msgspec.Struct, frozen=True, kw_only=True):
+    """Worst difference between the framework and the bundle over the calibration images.
+
+    absolute and relative are of the network's own outputs; relative is to the output's largest
+    magnitude over the images.
+    """
+
+    framework: str
+    images: int
+    absolute: float
+    relative: float
+    tolerance: float
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that a runtime, in any language, must know beside the graph."""
+
+    format: int
+    name: str
+    version: str
+    created: str
+    head: Literal["gaussian", "softmax"]
+    members: int
+    input: Input
+    measurands: tuple[Measurand, ...] = ()
+    classes: tuple[str, ...] = ()
+    temperature: float | None = None
+    coverage: Coverage | None = None
+    alpha: float
+    checks: tuple[Check, ...]
+    map: Map
+    fisher: Fisher
+    parity: Parity
+    software: dict[str, str]

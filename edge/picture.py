@@ -1,0 +1,44 @@
+"""Maps as pictures: the grid itself as a small PNG, and laid over the image."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from .verdict import CompactMap
+
+_LONGER_SIDE = 1024
+_STRENGTH = 0.6
+
+
+def map_picture(compact: CompactMap) -> NDArray[np.uint8]:
+    """The codes as a grey picture of rows x columns pixels."""
+    return np.frombuffer(compact.codes, np.uint8).reshape(compact.rows, compact.columns)
+
+
+def overlay_picture(compact: CompactMap, image: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """The map in colour over the graph's image [1, C, H, W], BGR uint8, at most 1024 pixels wide or
+    high. The image is shown from its 0.5th to its 99.5th percentile; where the map is at its low end
+    it stays grey."""
+    height, width = image.shape[2:]
+    scale = min(1.0, _LONGER_SIDE / max(height, width))
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    grey = cv2.cvtColor(cv2.resize(_windowed(image[0].mean(axis=0)), size, interpolation=cv2.INTER_AREA), cv2.COLOR_GRAY2BGR)
+    cells = cv2.resize(
+        map_picture(compact), (compact.columns * compact.cell, compact.rows * compact.cell), interpolation=cv2.INTER_LINEAR
+    )[:height, :width]
+    codes = cv2.resize(cells, size, interpolation=cv2.INTER_AREA)
+    colour = cv2.applyColorMap(codes, cv2.COLORMAP_INFERNO)
+    weight = (codes.astype(np.float32) / 255.0 * _STRENGTH)[..., None]
+    return (grey * (1.0 - weight) + colour * weight).astype(np.uint8)
+
+
+def _windowed(image: NDArray[np.float32]) -> NDArray[np.uint8]:
+    low, high = np.percentile(image, (0.5, 99.5))
+    return np.clip((image - low) / max(high - low, 1e-12) * 255.0, 0, 255).astype(np.uint8)
+
+
+def as_png(picture: NDArray[np.uint8]) -> bytes:
+    """A picture as the bytes of a PNG file."""
+    return cv2.imencode(".png", picture)[1].tobytes()

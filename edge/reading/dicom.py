@@ -1,0 +1,89 @@
+"""DICOM files through pydicom: the header first, then one frame at a time."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pydicom
+from pydicom.pixels import apply_modality_lut, pixel_array
+
+from ..errors import ImageRefused
+from .frame import MAX_PIXELS, Frame, Header, ImageFile, Pixels
+
+_REQUIRED = ("Rows", "Columns", "BitsAllocated", "BitsStored", "PhotometricInterpretation")
+
+
+def open_dicom(path: Path) -> ImageFile:
+    """Open a DICOM image.
+
+    Raises ImageRefused for a file without an image, with an impossible header, or with pixels that
+    cannot be decoded.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # odd values are judged below, by what they are needed for
+            dataset = pydicom.dcmread(path, stop_before_pixels=True)
+            header = _header(dataset)
+    except ImageRefused:
+        raise
+    except Exception as error:  # pydicom raises many kinds on damaged files
+        raise ImageRefused(f"DICOM header cannot be read: {error}") from error
+    if header.rows * header.columns > MAX_PIXELS:
+        raise ImageRefused(
+            f"{header.rows} x {header.columns} pixels are more than the {MAX_PIXELS} that a frame may have"
+        )
+    return ImageFile(header, lambda index: Frame(header, _decoded(path, header, index), _modality_lut(dataset)))
+
+
+def _header(dataset: pydicom.Dataset) -> Header:
+    missing = [keyword for keyword in _REQUIRED if dataset.get(keyword) in (None, "")]
+    if missing:
+        raise ImageRefused(f"DICOM file without {', '.join(missing)}, expected an image")
+    header = Header(
+        rows=int(dataset.Rows),
+        columns=int(dataset.Columns),
+        samples_per_pixel=int(dataset.get("SamplesPerPixel") or 1),
+        frames=int(dataset.get("NumberOfFrames") or 1),
+        bits_stored=int(dataset.BitsStored),
+        signed=bool(dataset.get("PixelRepresentation") or 0),
+        modality=str(dataset.get("Modality") or "") or None,
+        photometric_interpretation=str(dataset.PhotometricInterpretation),
+    )
+    if header.rows < 1 or header.columns < 1 or header.frames < 1:
+        raise ImageRefused(f"{header.frames} frames of {header.rows} x {header.columns} pixels, expected some")
+    if not 1 <= int(dataset.BitsStored) <= int(dataset.BitsAllocated):
+        raise ImageRefused(f"BitsStored {dataset.BitsStored} with BitsAllocated {dataset.BitsAllocated}")
+    return header
+
+
+def _decoded(path: Path, header: Header, index: int) -> Pixels:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            pixels = pixel_array(path, index=index, raw=True)
+    except MemoryError as error:
+        raise ImageRefused(f"frame {index + 1} does not fit into memory") from error
+    except Exception as error:  # each decoder raises kinds of its own
+        raise ImageRefused(f"pixel data of frame {index + 1} cannot be decoded: {_first_line(error)}") from error
+    if pixels.shape[:2] != (header.rows, header.columns):
+        raise ImageRefused(
+            f"pixel data of frame {index + 1} is {list(pixels.shape)}, the header says {[header.rows, header.columns]}"
+        )
+    return pixels
+
+
+def _first_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]
+
+
+def _modality_lut(dataset: pydicom.Dataset) -> Any:
+    """Rescale slope and intercept, or the modality LUT sequence; None where they change nothing."""
+    if "ModalityLUTSequence" in dataset:
+        return lambda pixels: apply_modality_lut(pixels, dataset)
+    slope, intercept = float(dataset.get("RescaleSlope") or 1.0), float(dataset.get("RescaleIntercept") or 0.0)
+    if (slope, intercept) == (1.0, 0.0):
+        return None
+    return lambda pixels: pixels * np.float32(slope) + np.float32(intercept)

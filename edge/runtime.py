@@ -1,0 +1,212 @@
+"""The whole way of an image: file, frame, preprocessing, one run of the graph, verdict."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .bundle import Bundle, open_bundle
+from .errors import ImageRefused
+from .preprocess import check_header, preprocess
+from .reading import Frame, open_image
+from .verdict import (
+    SCHEMA_VERSION,
+    BundleReference,
+    CheckResult,
+    ClassProbability,
+    CompactMap,
+    Result,
+    Verdict,
+    written,
+)
+
+Explain = Literal["always", "flagged", "never"]
+Image = NDArray[np.float32]
+
+
+class Runtime:
+    """Scores images with one bundle: `Runtime.open(path).score(image)`."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        self.bundle = bundle
+        manifest = bundle.manifest
+        self._reference = BundleReference(name=manifest.name, version=manifest.version, digest=bundle.digest)
+        self._software = f"fisherlens {version('fisherlens')}"
+
+    @classmethod
+    def open(cls, path: str | Path) -> Runtime:
+        """Open a bundle. Raises BundleRefused."""
+        return cls(open_bundle(path))
+
+    def score(self, image: Frame | NDArray[Any], explain: Explain = "flagged") -> Verdict:
+        """The verdict on one frame, or on an array of stored values [rows, columns(, samples)]."""
+        pixels = image.pixels if isinstance(image, Frame) else image
+        digest = "sha256:" + hashlib.sha256(np.ascontiguousarray(pixels)).hexdigest()
+        try:
+            frame = image if isinstance(image, Frame) else Frame.of(image)
+            return self._examine(frame, explain, source="array", number=1, digest=digest)[0]
+        except ImageRefused as refusal:
+            return self._refused(str(refusal), "array", 1, digest)
+
+    def score_file(self, path: str | Path, explain: Explain = "flagged") -> Iterator[Verdict]:
+        """One verdict a frame; one that refuses, where the file cannot be opened."""
+        return (verdict for verdict, _ in self.examine_file(path, explain))
+
+    def examine_file(self, path: str | Path, explain: Explain = "flagged") -> Iterator[tuple[Verdict, Image | None]]:
+        """As `score_file`, each verdict with the graph's image [1, C, H, W], None if there is none."""
+        source = str(path)
+        digest = None
+        number = 1
+        try:
+            file = open_image(Path(path))
+            digest = _digest(Path(path))
+            check_header(file.header, self.bundle.manifest.input)
+        except ImageRefused as refusal:
+            yield self._refused(str(refusal), source, 1, digest or _digest(Path(path))), None
+            return
+        for number in range(1, file.header.frames + 1):
+            try:
+                yield self._examine(file.frame(number - 1), explain, source, number, digest)
+            except ImageRefused as refusal:
+                yield self._refused(str(refusal), source, number, digest), None
+            except MemoryError:
+                yield self._refused("does not fit into memory", source, number, digest), None
+
+    def _examine(
+        self, frame: Frame, explain: Explain, source: str, number: int, digest: str | None
+    ) -> tuple[Verdict, Image]:
+        image = preprocess(frame, self.bundle.manifest.input)
+        if image.shape != self.bundle.image_shape:
+            raise ImageRefused(f"image {list(image.shape)}, the graph expects {list(self.bundle.image_shape)}")
+        outputs = self.bundle.run(image, explain == "always")
+        results, probabilities = self._results(outputs), self._probabilities(outputs)
+        checks = self._checks(outputs)
+        reasons = [_reason(check) for check in checks if check.flagged]
+        verdict = self._verdict(
+            outcome="flagged" if reasons else "accepted",
+            reasons=reasons,
+            source=source,
+            frame=number,
+            input_digest=digest,
+            results=results,
+            probabilities=probabilities,
+            checks=checks,
+            map=None if explain == "never" else self._map(outputs),
+        )
+        return verdict, image
+
+    def _refused(self, reason: str, source: str, number: int, digest: str | None) -> Verdict:
+        return self._verdict(
+            outcome="refused",
+            reasons=[reason],
+            source=source,
+            frame=number,
+            input_digest=digest,
+            results=[],
+            probabilities=[],
+            checks=[],
+            map=None,
+        )
+
+    def _verdict(self, **fields: Any) -> Verdict:
+        created = datetime.now(UTC).isoformat(timespec="milliseconds")
+        return Verdict(
+            schema=SCHEMA_VERSION, bundle=self._reference, software=self._software, created=created, **fields
+        )
+
+    def _results(self, outputs: dict[str, NDArray]) -> list[Result]:
+        manifest = self.bundle.manifest
+        if manifest.coverage is None:
+            return []
+        columns = [outputs[name].astype(float) for name in ("value", "u_aleatoric", "u_epistemic", "u")]
+        _require_finite("value or uncertainty", *columns)
+        probability = manifest.coverage.probability
+        return [
+            Result(
+                name=measurand.name,
+                unit=measurand.unit,
+                value=value,
+                u_aleatoric=u_aleatoric,
+                u_epistemic=u_epistemic,
+                u=u,
+                coverage_factor=factor,
+                coverage_probability=probability,
+                U=factor * u,
+                text=written(value, u, measurand.unit, factor, probability),
+            )
+            for measurand, factor, value, u_aleatoric, u_epistemic, u in zip(
+                manifest.measurands, manifest.coverage.factors, *(column.tolist() for column in columns), strict=True
+            )
+        ]
+
+    def _probabilities(self, outputs: dict[str, NDArray]) -> list[ClassProbability]:
+        if "probability" not in outputs:
+            return []
+        _require_finite("class probability", outputs["probability"])
+        return [
+            ClassProbability(name=name, probability=float(p))
+            for name, p in zip(self.bundle.manifest.classes, outputs["probability"], strict=True)
+        ]
+
+    def _checks(self, outputs: dict[str, NDArray]) -> list[CheckResult]:
+        return [
+            CheckResult(
+                name=check.name,
+                statistic=float(statistic) if np.isfinite(statistic) else None,
+                p_value=float(p),
+                alpha=check.alpha,
+                flagged=bool(p <= check.alpha),
+            )
+            for check, statistic, p in zip(
+                self.bundle.manifest.checks, outputs["statistic"], outputs["p_value"], strict=True
+            )
+        ]
+
+    def _map(self, outputs: dict[str, NDArray]) -> CompactMap | None:
+        codes = outputs["map"]
+        if not codes.size:
+            return None
+        spec = self.bundle.manifest.map
+        low, high = (float(end) for end in outputs["map_range"])
+        return CompactMap(
+            kind=spec.kind,
+            quantity=spec.quantity,
+            cell=spec.cell,
+            rows=spec.rows,
+            columns=spec.columns,
+            low=low,
+            high=high,
+            codes=codes.tobytes(),
+        )
+
+
+def _require_finite(what: str, *arrays: NDArray) -> None:
+    if not all(np.isfinite(array).all() for array in arrays):
+        raise ImageRefused(f"the network's {what} is no finite number on this image")
+
+
+_MEANINGS = {
+    "fisher_trace": "the network's Fisher information is larger than on usual images",
+    "fisher_profile": "the Fisher information is spread over the network's layers as on no usual image",
+}
+
+
+def _reason(check: CheckResult) -> str:
+    meaning = _MEANINGS.get(check.name, "unusual")
+    return f"{check.name}: {meaning} (p = {check.p_value:.2g}, alpha = {check.alpha:.2g})"
+
+
+def _digest(path: Path) -> str | None:
+    """Digest of a file's bytes, None where there are none to read."""
+    try:
+        with path.open("rb") as file:
+            return "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()
+    except (OSError, ValueError):
+        return None

@@ -1,0 +1,109 @@
+"""The record of one verdict: what is printed, kept and delivered."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Literal
+
+import msgspec
+
+SCHEMA_VERSION = 1
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """One measurand's result (JCGM 100): value, standard uncertainty u with its aleatoric and
+    epistemic parts, and U = coverage_factor * u at coverage_probability, all in `unit` (UCUM).
+    text: as 7.2.2 of the GUM writes it."""
+
+    name: str
+    unit: str
+    value: float
+    u_aleatoric: float
+    u_epistemic: float
+    u: float
+    coverage_factor: float
+    coverage_probability: float
+    U: float
+    text: str
+
+
+class ClassProbability(msgspec.Struct, frozen=True, kw_only=True):
+    """One class's calibrated probability."""
+
+    name: str
+    probability: float
+
+
+class CheckResult(msgspec.Struct, frozen=True, kw_only=True):
+    """One check: flagged where p_value <= alpha. statistic is null where it is no finite number."""
+
+    name: str
+    statistic: float | None
+    p_value: float
+    alpha: float
+    flagged: bool
+
+
+class CompactMap(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the network looked: uint8 codes in row order, in base64 in JSON. A cell is `cell` x
+    `cell` pixels of the network's image; its value is low + code / 255 (high - low)."""
+
+    kind: str
+    quantity: str
+    cell: int
+    rows: int
+    columns: int
+    low: float
+    high: float
+    codes: bytes
+
+
+class BundleReference(msgspec.Struct, frozen=True, kw_only=True):
+    """Which bundle: its name, version and the digest of its file."""
+
+    name: str
+    version: str
+    digest: str
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of one frame.
+
+    outcome: accepted (measured, nothing unusual), flagged (measured, but a check says that the input
+    is unusual) or refused (not measured). reasons: in words, empty if accepted. frame: from 1.
+    input_digest: of the file's or array's bytes; null where they could not be read. created: UTC,
+    ISO 8601. Every field is there whatever the outcome.
+    """
+
+    schema: int
+    outcome: Literal["accepted", "flagged", "refused"]
+    reasons: list[str]
+    source: str
+    frame: int
+    input_digest: str | None
+    bundle: BundleReference
+    software: str
+    created: str
+    results: list[Result]
+    probabilities: list[ClassProbability]
+    checks: list[CheckResult]
+    map: CompactMap | None
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema (2020-12) of a verdict as `fisherlens score --json` prints it."""
+    schema = msgspec.json.schema(Verdict)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Fisherlens verdict", **schema}
+
+
+def written(value: float, u: float, unit: str, factor: float, probability: float) -> str:
+    """A result with its expanded uncertainty as the GUM writes it: U to two significant digits, the
+    value to the same decimal (JCGM 100, 7.2.2 to 7.2.6)."""
+    expanded = factor * u
+    if not (math.isfinite(value) and math.isfinite(expanded) and expanded > 0):
+        return f"{value} ± {expanded} {unit}"
+    decimals = 1 - math.floor(math.log10(float(f"{expanded:.1e}")))
+    digits = max(0, decimals)
+    shown = "" if unit == "1" else f" {unit}"
+    value, expanded = round(value, decimals), round(expanded, decimals)
+    return f"({value:.{digits}f} ± {expanded:.{digits}f}){shown}, k = {factor:.2f}, {100 * probability:g} %"

@@ -1,0 +1,125 @@
+"""Checks: a statistic of the Fisher quantities, calibrated to a p-value inside the graph."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import onnx_ir as ir
+import onnxruntime
+from numpy.typing import NDArray
+
+from .errors import CalibrationError
+from .tape import IR_VERSION, OPSET, Tape
+
+CHECKS = ("fisher_trace", "fisher_profile")
+
+_TINY = 1e-30
+"""Below this an information or energy counts as this: its logarithm stays finite."""
+
+
+@dataclass(frozen=True)
+class Profile:
+    """The usual Fisher profile: its mean given the prediction, and what whitens the deviation.
+
+    mean: float64 [P, F], weights of the head's regressors. whitening: float64 [F, F], so that
+    ||(f - rᵀ mean) whitening||^2 is the squared Mahalanobis distance.
+    """
+
+    mean: NDArray[np.float64]
+    whitening: NDArray[np.float64]
+
+def features(tape: Tape, parameters: ir.Value, activations: ir.Value, energies: ir.Value) -> ir.Value:
+    """The Fisher profile f(x) = (log tr F_l, log tr F_(a_l), log ||a_l||^2) over all layers, [F]."""
+    return tape.Log(tape.Max(tape.Concat(parameters, activations, energies, axis=0), _TINY))
+
+
+def fit_profile(features: NDArray[np.float32], regressors: NDArray[np.float32]) -> Profile:
+    """The usual profile from images [n, F] and regressors [n, P].
+
+    Raises CalibrationError for fewer images than twice the features: their covariance would be
+    singular, or nearly.
+    """
+    count, size = features.shape
+    if count < 2 * size:
+        raise CalibrationError(
+            f"{2 * count} calibration images, of which half fit the Fisher profile of {size} features; expected at "
+            f"least {4 * size}. Give more images, or leave out --check fisher_profile."
+        )
+    f, r = features.astype(np.float64), regressors.astype(np.float64)
+    scale = np.maximum(np.abs(r).max(axis=0), _TINY)
+    ridge = 1e-6 * count * np.eye(r.shape[1])
+    mean = np.linalg.solve((r / scale).T @ (r / scale) + ridge, (r / scale).T @ f) / scale[:, None]
+    deviations = f - r @ mean
+    spread = np.maximum(deviations.std(axis=0), 1e-6)
+    correlation = (deviations / spread).T @ (deviations / spread) / count + 1e-6 * np.eye(size)
+    precision_root = np.linalg.cholesky(np.linalg.inv(correlation))
+    return Profile(mean, precision_root / spread[:, None])
+
+
+def profile_statistic(tape: Tape, profile: Profile, features: ir.Value, regressors: ir.Value) -> ir.Value:
+    """`Profile.statistic` in the graph, a scalar."""
+    expected = tape.MatMul(regressors, tape.floats(profile.mean))
+    whitened = tape.MatMul(tape.Sub(features, expected), tape.floats(profile.whitening))
+    return tape.ReduceSumSquare(whitened, keepdims=0)
+
+
+def usual_statistics(profile: Profile, features: NDArray[np.float32], regressors: NDArray[np.float32]) -> NDArray:
+    """The statistic of usual images [n], by the very operators that the bundle runs: a p-value
+    compares like with like, to the last bit."""
+    inputs = [
+        ir.val(name, dtype=ir.DataType.FLOAT, shape=array.shape[1:])
+        for name, array in (("features", features), ("regressors", regressors))
+    ]
+    graph = ir.Graph(inputs, [], nodes=[], name="profile", opset_imports={"": OPSET})
+    statistic = profile_statistic(Tape(graph), profile, *inputs)
+    statistic.name, statistic.dtype = "statistic", ir.DataType.FLOAT
+    graph.outputs.append(statistic)
+    model = ir.to_proto(ir.Model(graph, ir_version=IR_VERSION)).SerializeToString()
+    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    rows = zip(features, regressors, strict=True)
+    return np.array([session.run(None, {"features": f, "regressors": r})[0] for f, r in rows])
+
+
+def needed(alpha: float, checks: int) -> int:
+    """Calibration images for p-values as small as each check's share of alpha, of which one half
+    fits and the other half counts."""
+    return 2 * (math.ceil(checks / alpha) - 1)
+
+
+def require_enough(count: int, alpha: float, checks: int) -> None:
+    """Raise CalibrationError for too few images."""
+    if count < needed(alpha, checks):
+        raise CalibrationError(
+            f"{count} calibration images; alpha {alpha} over {checks} checks needs at least {needed(alpha, checks)}: "
+            "one half fits, and with the n of the other half the smallest p-value is 1/(n + 1). "
+            "Give more images, or a larger --alpha."
+        )
+
+
+def p_value(tape: Tape, statistic: ir.Value, usual: NDArray[np.float32]) -> ir.Value:
+    """p = (1 + #{i : t_i >= t}) / (n + 1) over the usual statistics t_i, a scalar.
+
+    For exchangeable images P(p <= alpha) <= alpha with finite n, for any network (Vovk et al. 2005,
+    Algorithmic Learning in a Random World, prop. 2.2). A statistic that is no number counts as the
+    most unusual.
+    """
+    at_least = tape.Cast(tape.GreaterOrEqual(tape.floats(np.sort(usual)), statistic), to=tape.dtype)
+    count = tape.ReduceSum(at_least, keepdims=0)
+    return tape.Div(tape.Add(count, 1.0), float(len(usual) + 1))
+
+
+def conformal_factor(scores: NDArray[np.float64], probability: float) -> float:
+    """The coverage factor k: the ceil((n + 1) probability)-th smallest |y - value| / u (split
+    conformal prediction; Lei et al. 2018, J. Am. Stat. Assoc. 113).
+
+    Raises CalibrationError for fewer images than the probability needs.
+    """
+    rank = math.ceil((len(scores) + 1) * probability)
+    if rank > len(scores):
+        raise CalibrationError(
+            f"{len(scores)} calibration targets; a coverage of {probability} needs at least "
+            f"{math.ceil(probability / (1 - probability))}. Give more images with targets."
+        )
+    return float(np.sort(scores)[rank - 1])

@@ -1,0 +1,104 @@
+"""`fisherlens export`: from a trained network and usual images to a bundle."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .checks import CHECKS
+
+_SIZE = (click.IntRange(1), click.IntRange(1))
+
+
+@click.command("export")
+@click.argument("networks", nargs=-1, required=True, metavar="NETWORK...")
+@click.option("--images", "folder", required=True, type=click.Path(path_type=Path), help="Folder of usual images.")
+@click.option("--output", "-o", required=True, type=click.Path(path_type=Path, dir_okay=False), help="Bundle to write.")
+@click.option("--head", type=click.Choice(["gaussian", "softmax"]), required=True)
+@click.option("--targets", type=click.Path(path_type=Path), help="CSV: file, and `name [unit]` columns or `class`.")
+@click.option("--logarithmic", is_flag=True, help="A Gaussian head predicts the logarithm of the measurand.")
+@click.option("--classes", help="Names of the classes, separated by commas.")
+@click.option("--name", help="The bundle's name; by default the output's.")
+@click.option("--bundle-version", default="1", show_default=True)
+@click.option("--check", "checks", multiple=True, type=click.Choice(CHECKS), help="Repeat for several; default all.")
+@click.option("--alpha", type=click.FloatRange(0, 1, True, True), default=0.01, show_default=True, help="Share of usual images flagged.")
+@click.option("--coverage", type=click.FloatRange(0, 1, True, True), default=0.95, show_default=True)
+@click.option("--probes", type=click.IntRange(0), help="Random probes of the Fisher information; 0 for exact.")
+@click.option("--cells", type=click.IntRange(1, 256), default=32, show_default=True, help="Map cells, longer side.")
+@click.option("--crop", nargs=2, type=_SIZE, help="Rows and columns cut from the middle of each frame.")
+@click.option("--resize", nargs=2, type=_SIZE, help="Rows and columns that the crop is resampled to.")
+@click.option("--offset", type=float, default=0.0, show_default=True, help="image = (pixel - offset) * scale")
+@click.option("--scale", type=float, help="By default 1 / (2^bits - 1), or 1 for floating pixels.")
+@click.option("--tolerance", type=float, default=1e-3, show_default=True, help="Largest relative parity difference.")
+def export_command(networks: tuple[str, ...], folder: Path, output: Path, targets: Path | None, **options: Any) -> None:
+    """Write a bundle from NETWORK (package.module:factory, or a forward .onnx file; several are an
+    ensemble's members) and a folder of usual images that it was not trained on."""
+    from .errors import ExportError
+
+    try:
+        _export(networks, folder, output, targets, options)
+    except ExportError as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _export(
+    networks: tuple[str, ...], folder: Path, output: Path, targets: Path | None, options: dict[str, Any]
+) -> None:
+    from .calibrate import Folder, read_targets
+    from .network import load
+    from .pipeline import export
+
+    calibration = Folder.open(folder)
+    request = _request(calibration, output, options)
+    images = calibration.images(request.input)
+    shape = images[0]().shape
+    members = [member for network in networks for member in load(network, shape)]
+    known = read_targets(targets, calibration.paths) if targets else None
+    manifest = export(members, images, known, request, output, _progress)
+    agreement = manifest.parity
+    click.echo(f"{output}: {output.stat().st_size:,} bytes, {len(manifest.fisher.layers)} layers")
+    if manifest.coverage:
+        click.echo("coverage factors: " + ", ".join(f"{k:.3g}" for k in manifest.coverage.factors))
+    if manifest.temperature is not None:
+        click.echo(f"temperature: {manifest.temperature:.4g}")
+    click.echo(
+        f"parity with {agreement.framework} over {agreement.images} images: worst difference {agreement.absolute:.3g} "
+        f"absolute, {agreement.relative:.3g} relative (at most {agreement.tolerance:g})"
+    )
+
+
+def _request(calibration: Any, output: Path, options: dict[str, Any]) -> Any:
+    from .checks import CHECKS as all_checks
+    from .heads import Gaussian, Softmax
+    from .pipeline import Request
+
+    accepted = calibration.accepted()
+    scale = options["scale"]
+    if scale is None:
+        scale = 1.0 if accepted.bits_stored is None else 1.0 / (2**accepted.bits_stored - 1)
+    geometry = {key: tuple(options[key]) if options[key] else None for key in ("crop", "resize")}
+    frame = {} if geometry["crop"] is None and geometry["resize"] is None else {}
+    return Request(
+        name=options["name"] or output.stem,
+        version=options["bundle_version"],
+        head=Gaussian(options["logarithmic"]) if options["head"] == "gaussian" else Softmax(),
+        input=msgspec_replace(accepted, **geometry, **frame, offset=options["offset"], scale=scale),
+        classes=tuple(options["classes"].split(",")) if options["classes"] else (),
+        checks=tuple(name for name in all_checks if not options["checks"] or name in options["checks"]),
+        alpha=options["alpha"],
+        coverage_probability=options["coverage"],
+        probes=options["probes"],
+        cells=options["cells"],
+        tolerance=options["tolerance"],
+    )
+
+
+def _progress(items: Iterable[Any], label: str) -> Iterable[Any]:
+    from rich.console import Console
+    from rich.progress import track
+
+    return track(list(items), label, console=Console(stderr=True))

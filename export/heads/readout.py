@@ -1,0 +1,65 @@
+"""What every head gives to the rest of the export."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+from ..tape import Tape
+
+EXACT_ROWS = 16
+"""Up to this many score factors the Fisher information is computed exactly by default."""
+
+
+@dataclass(frozen=True)
+class Directions:
+    """The rows xi that score factors are combined by, float64 [S, size].
+
+    All unit vectors (exact), or Rademacher vectors over sqrt(S): E[sum_s (xi_s L)ᵀ(xi_s L)] = LᵀL,
+    Hutchinson's estimator, drawn once so that the bundle is deterministic.
+    """
+
+    rows: NDArray[np.float64]
+    exact: bool
+
+    @classmethod
+    def choose(cls, size: int, probes: int | None) -> Directions:
+        """For `size` score factors. probes: how many random ones; 0 for all unit vectors; None for
+        all up to EXACT_ROWS, else 2 probes."""
+        if probes is None:
+            probes = 0 if size <= EXACT_ROWS else 2
+        if probes == 0:
+            return cls(np.eye(size), exact=True)
+        signs = np.random.default_rng(0).choice([-1.0, 1.0], (probes, size))
+        return cls(signs / np.sqrt(probes), exact=False)
+
+
+@dataclass(frozen=True)
+class Readout:
+    """A head's reading of the members' outputs, written into the graph.
+
+    outputs: the bundle's outputs by name. roots: distribution parameters o, each with its score
+    factors stacked, [S, *shape of o]: seeding the reverse pass with one row for every root gives
+    the derivative of one score factor. regressors: float [P], what usual features are conditioned on.
+    directions: how the score factors are combined into those rows.
+    """
+
+    outputs: dict[str, ir.Value]
+    roots: dict[ir.Value, ir.Value]
+    regressors: ir.Value
+    directions: Directions
+
+
+class Head(Protocol):
+    """The meaning of a network's outputs."""
+
+    kind: Literal["gaussian", "softmax"]
+
+    def read_out(self, tape: Tape, members: list[list[ir.Value]], probes: int | None) -> Readout:
+        """Write value, uncertainty and score factors. `probes` None decides between all score
+        factors and random probes by their number; 0 asks for all."""
+        ...

@@ -1,0 +1,114 @@
+"""Where networks come from: a torch module by its factory's name, or a forward ONNX file."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+from .errors import NetworkError
+
+Forward = Callable[[NDArray[np.float32]], list[NDArray[np.float32]]]
+
+
+@dataclass(frozen=True)
+class Network:
+    """One trained network: its forward graph, and the framework's own way to run it.
+
+    model: as the framework gave it, before normalisation. forward: image float32 [1, C, H, W] to the
+    list of outputs, run by `framework`, against which the bundle is compared.
+    """
+
+    name: str
+    framework: str
+    model: ir.Model
+    forward: Forward
+
+
+def load(source: str, image_shape: tuple[int, ...]) -> list[Network]:
+    """The network (or, from a factory that returns several, the ensemble's members) at `source`:
+    a path ending in .onnx, or `package.module:factory`.
+
+    Raises NetworkError if there is none, or it cannot be read.
+    """
+    if source.endswith(".onnx"):
+        return [_from_file(Path(source))]
+    if ":" not in source:
+        raise NetworkError(
+            f"network {source!r}: expected a file ending in .onnx, or package.module:factory, "
+            "a function without arguments that returns a torch module"
+        )
+    return from_modules(_call_factory(source), image_shape, source)
+
+
+def from_modules(modules: Any, image_shape: tuple[int, ...], name: str) -> list[Network]:
+    """Networks of torch modules, exported for static `image_shape` [1, C, H, W]."""
+    import torch
+
+    if isinstance(modules, torch.nn.Module) and not isinstance(modules, torch.nn.ModuleList):
+        modules = [modules]
+    if not isinstance(modules, Sequence | torch.nn.ModuleList) or not len(modules):
+        raise NetworkError(f"{name}: expected a torch module or a list of them, got {type(modules).__name__}")
+    return [_from_module(module, image_shape, f"{name}[{i}]") for i, module in enumerate(modules)]
+
+
+def _call_factory(source: str) -> Any:
+    module_name, _, factory = source.partition(":")
+    if "" not in sys.path:
+        sys.path.insert(0, "")  # as `python -m` does: a factory beside the user's feet is found
+    try:
+        return getattr(importlib.import_module(module_name), factory)()
+    except ModuleNotFoundError as error:
+        raise NetworkError(f"network {source}: {error}. Install it, or run from the folder it is in.") from error
+    except AttributeError as error:
+        raise NetworkError(f"network {source}: {error}") from error
+
+
+def _from_module(module: Any, image_shape: tuple[int, ...], name: str) -> Network:
+    import torch
+
+    module = module.eval()
+    example = torch.zeros(image_shape)
+    try:
+        program = torch.onnx.export(
+            module, (example,), dynamo=True, opset_version=20, external_data=False, verbose=False
+        )
+    except Exception as error:  # torch raises many kinds; all mean that this module cannot be traced
+        raise NetworkError(f"{name}: torch cannot export this module: {error}") from error
+    assert program is not None
+
+    def forward(image: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+        with torch.no_grad():
+            result = module(torch.from_numpy(image))
+        outputs = result if isinstance(result, tuple | list) else [result]
+        return [output.numpy() for output in outputs]
+
+    return Network(name, f"torch {torch.__version__}", program.model, forward)
+
+
+def _from_file(path: Path) -> Network:
+    import onnxruntime
+
+    if not path.is_file():
+        raise NetworkError(f"network {path}: no such file")
+    try:
+        model = ir.load(path)
+        session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    except Exception as error:  # protobuf and ONNX Runtime raise kinds of their own
+        raise NetworkError(f"network {path}: not a readable ONNX model: {error}") from error
+    if len(session.get_inputs()) != 1:
+        names = ", ".join(value.name for value in session.get_inputs())
+        raise NetworkError(f"network {path}: inputs {names}, expected one image [N, C, H, W]")
+    (image,) = session.get_inputs()
+
+    def forward(array: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+        return list(session.run(None, {image.name: array}))
+
+    return Network(str(path), f"onnxruntime {onnxruntime.__version__}", model, forward)

@@ -1,0 +1,236 @@
+"""The whole way of a network: forward graph, head, Fisher quantities, calibration, one file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+from fisherlens.edge.manifest import (
+    FORMAT,
+    METADATA_KEY,
+    Check,
+    Coverage,
+    Fisher,
+    Input,
+    Manifest,
+    Map,
+    Measurand,
+    Parity,
+)
+from fisherlens.edge.storage import write_whole
+
+from . import checks, parity
+from .assemble import Instrumented, add_map, as_model, instrument, join
+from .calibrate import Images, Targets, collect, fit_temperature
+from .compact import grid
+from .errors import CalibrationError
+from .heads import Gaussian, Head, Softmax
+from .network import Network
+from .normalise import normalise
+from .tape import shape_of
+
+Progress = Callable[[Iterable[Any], str], Iterable[Any]]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to export, beside the networks and images.
+
+    head: with its parameters; a Softmax's temperature is fitted where targets are given. alpha: of
+    all checks together, each gets an equal share (Bonferroni). probes: random probes of the Fisher
+    information, 0 for all score factors, None to choose by their number. cells: of the map along the
+    image's longer side. tolerance: of the parity report.
+    """
+
+    name: str
+    version: str
+    head: Head
+    input: Input
+    classes: tuple[str, ...] = ()
+    checks: tuple[str, ...] = checks.CHECKS
+    alpha: float = 0.01
+    coverage_probability: float = 0.95
+    probes: int | None = None
+    cells: int = 32
+    tolerance: float = parity.TOLERANCE
+
+
+def export(
+    networks: Sequence[Network],
+    images: Images,
+    targets: Targets | None,
+    request: Request,
+    path: Path,
+    progress: Progress = lambda items, label: items,
+) -> Manifest:
+    """Write the bundle of one network, or of an ensemble, to `path`, and return its manifest.
+
+    Raises ExportError: NetworkError, CalibrationError or ParityError; then nothing was written.
+    """
+    checks.require_enough(len(images), request.alpha, len(request.checks))
+    request = _with_temperature(networks, images, targets, request, progress)
+    instrumented = _instrumented(networks, images, request)
+    usual = collect(_calibration_model(instrumented), images, lambda items: progress(items, "calibrate"))
+    agreement = parity.compare(
+        networks, images, _member_outputs(instrumented, usual), request.tolerance, lambda items: progress(items, "compare")
+    )
+    outputs = {**instrumented.readout.outputs, **_add_checks(instrumented, usual, request)}
+    spec = grid(_shape(instrumented), request.cells)
+    explain, outputs["map"], outputs["map_range"] = add_map(instrumented, outputs["flagged"], spec)
+    manifest = _manifest(request, instrumented, usual, targets, spec, agreement, len(networks))
+    _write(as_model(instrumented.forward.tape.graph, outputs), manifest, path)
+    return manifest
+
+
+def _instrumented(networks: Sequence[Network], images: Images, request: Request) -> Instrumented:
+    shape = images[0]().shape
+    members = [normalise(network.model.clone(), shape, network.name) for network in networks]
+    return instrument(join(members), request.head, request.probes)
+
+
+def _shape(instrumented: Instrumented) -> tuple[int, ...]:
+    return shape_of(instrumented.forward.image)
+
+
+def _with_temperature(
+    networks: Sequence[Network], images: Images, targets: Targets | None, request: Request, progress: Progress
+) -> Request:
+    """A softmax head with the temperature that fits the known classes best."""
+    if not isinstance(request.head, Softmax) or targets is None:
+        return request
+    forward = networks[0].forward
+    logits = np.stack([forward(read())[0][0] for read in progress(images, "fit temperature")])
+    if targets.values.max() >= logits.shape[1] or targets.values.min() < 0:
+        raise CalibrationError(f"targets with classes up to {targets.values.max()}, the network has {logits.shape[1]}")
+    return replace(request, head=Softmax(fit_temperature(logits, targets.values)))
+
+
+def _calibration_model(instrumented: Instrumented) -> ir.Model:
+    outputs = {
+        **instrumented.readout.outputs,
+        "trace": instrumented.trace,
+        "features": instrumented.features,
+        "regressors": instrumented.readout.regressors,
+    }
+    for name, value in _named_member_outputs(instrumented).items():
+        outputs[name] = value
+    return as_model(instrumented.forward.tape.graph, outputs)
+
+
+def _named_member_outputs(instrumented: Instrumented) -> dict[str, ir.Value]:
+    return {
+        f"member{m}.{i}": value
+        for m, values in enumerate(instrumented.forward.outputs)
+        for i, value in enumerate(values)
+    }
+
+
+def _member_outputs(instrumented: Instrumented, usual: dict[str, NDArray]) -> list[list[NDArray]]:
+    return [
+        [usual[f"member{m}.{i}"] for i in range(len(values))] for m, values in enumerate(instrumented.forward.outputs)
+    ]
+
+
+def _add_checks(instrumented: Instrumented, usual: dict[str, NDArray], request: Request) -> dict[str, ir.Value]:
+    """Statistic, p-value and flag of each check; one half of the images (every other one) fits, the
+    other half counts."""
+    tape = instrumented.forward.tape
+    fit, count = slice(0, None, 2), slice(1, None, 2)
+    statistics, p_values = [], []
+    for name in request.checks:
+        if name == "fisher_trace":
+            statistic, usual_statistic = instrumented.trace, usual["trace"][count]
+        else:
+            profile = checks.fit_profile(usual["features"][fit], usual["regressors"][fit])
+            statistic = checks.profile_statistic(
+                tape, profile, instrumented.features, instrumented.readout.regressors
+            )
+            usual_statistic = checks.usual_statistics(profile, usual["features"][count], usual["regressors"][count])
+        statistics.append(statistic)
+        p_values.append(checks.p_value(tape, statistic, usual_statistic))
+    stacked = [tape.Concat(*(tape.Unsqueeze(v, [0]) for v in values), axis=0) for values in (statistics, p_values)]
+    alpha = tape.floats(_share(request))
+    flags = tape.Cast(tape.LessOrEqual(stacked[1], alpha), to=tape.dtype)
+    flagged = tape.Greater(tape.ReduceSum(flags, keepdims=0), 0.0)
+    return {"statistic": stacked[0], "p_value": stacked[1], "flagged": flagged}
+
+
+def _share(request: Request) -> float:
+    """Each check's alpha, rounded to float32 as the graph compares it."""
+    return float(np.float32(request.alpha / len(request.checks)))
+
+
+def _coverage(request: Request, usual: dict[str, NDArray], targets: Targets | None) -> Coverage | None:
+    if not isinstance(request.head, Gaussian):
+        return None
+    if targets is None:
+        raise CalibrationError(
+            "no targets; the coverage factor of a Gaussian head is calibrated on known values. Give --targets, a CSV "
+            "file with a line for each calibration image."
+        )
+    if targets.values.shape != usual["value"].shape:
+        raise CalibrationError(
+            f"targets for {targets.values.shape[1]} measurands, the network gives {usual['value'].shape[1]}"
+        )
+    scores = np.abs(targets.values - usual["value"]) / usual["u"]
+    return Coverage(
+        probability=request.coverage_probability,
+        factors=tuple(checks.conformal_factor(s, request.coverage_probability) for s in scores.T),
+        basis="conformal",
+        calibration_size=len(scores),
+    )
+
+
+def _manifest(
+    request: Request,
+    instrumented: Instrumented,
+    usual: dict[str, NDArray],
+    targets: Targets | None,
+    spec: Map,
+    agreement: Parity,
+    members: int,
+) -> Manifest:
+    calibration_size = len(usual["trace"]) // 2
+    head = request.head
+    classes = usual["probability"].shape[1] if "probability" in usual else 0
+    directions = instrumented.readout.directions
+    return Manifest(
+        format=FORMAT,
+        name=request.name,
+        version=request.version,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        head=head.kind,
+        members=members,
+        input=request.input,
+        measurands=targets.measurands if targets is not None else (),
+        classes=request.classes or tuple(str(i) for i in range(classes)),
+        temperature=head.temperature if isinstance(head, Softmax) else None,
+        coverage=_coverage(request, usual, targets),
+        alpha=request.alpha,
+        checks=tuple(
+            Check(name=name, alpha=_share(request), calibration_size=calibration_size) for name in request.checks
+        ),
+        map=spec,
+        fisher=Fisher(
+            exact=directions.exact,
+            passes=len(directions.rows),
+            layers=tuple(layer.name for layer in instrumented.forward.layers),
+        ),
+        parity=agreement,
+        software={name: version(name) for name in ("fisherlens", "onnx", "onnx-ir", "onnxruntime")},
+    )
+
+
+def _write(model: ir.Model, manifest: Manifest, path: Path) -> None:
+    model.metadata_props[METADATA_KEY] = msgspec.json.encode(manifest).decode()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, ir.to_proto(model).SerializeToString())
