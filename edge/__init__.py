@@ -6,8 +6,8 @@ import os
 # can have here (see reading.header.MAX_PIXELS).
 os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(2**27))
 
-from .errors import BundleRefused, EdgeError, ImageRefused  # noqa: E402
-from .runtime import Runtime  # noqa: E402
-from .verdict import Verdict  # noqa: E402
+from .errors import BundleRefused, EdgeError, ImageRefused
+from .runtime import Runtime
+from .verdict import Verdict
 
 __all__ = ["BundleRefused", "EdgeError", "ImageRefused", "Runtime", "Verdict"]

@@ -48,22 +48,25 @@ def open_bundle(path: str | Path, options: onnxruntime.SessionOptions | None = N
     except OSError as error:
         raise BundleRefused(f"bundle {path}: {error.strerror}") from error
     try:
-        session = onnxruntime.InferenceSession(data, options or _quiet(), providers=["CPUExecutionProvider"])
+        session = open_session(data, options)
     except Exception as error:  # ONNX Runtime raises kinds of its own
         raise BundleRefused(f"bundle {path}: ONNX Runtime cannot load it: {error}") from error
     manifest = _manifest(path, session.get_modelmeta().custom_metadata_map.get(METADATA_KEY))
     return Bundle(path, manifest, "sha256:" + hashlib.sha256(data).hexdigest(), session)
 
 
-def _quiet() -> onnxruntime.SessionOptions:
-    options = onnxruntime.SessionOptions()
+def open_session(data: bytes, options: onnxruntime.SessionOptions | None = None) -> onnxruntime.InferenceSession:
+    """A session on the processor that logs errors only. Raises what ONNX Runtime raises."""
+    options = options or onnxruntime.SessionOptions()
     options.log_severity_level = 3
-    return options
+    return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
 
 
 def _manifest(path: Path, text: str | None) -> Manifest:
     if text is None:
-        raise BundleRefused(f"bundle {path}: an ONNX model without a Fisherlens manifest; make one by fisherlens export")
+        raise BundleRefused(
+            f"bundle {path}: an ONNX model without a Fisherlens manifest; make one by fisherlens export"
+        )
     try:
         manifest = msgspec.json.decode(text, type=Manifest)
     except msgspec.DecodeError as error:

@@ -33,7 +33,6 @@ def forward_seconds(bundle: Bundle, runs: int = 9) -> float:
     device has nothing that could cut the graph in two."""
     with tempfile.TemporaryDirectory() as folder:
         options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
         options.enable_profiling = True
         options.profile_file_prefix = str(Path(folder) / "profile")
         profiled = open_bundle(bundle.path, options)
@@ -53,9 +52,7 @@ def _forward_totals(events: list[dict]) -> list[float]:
         for event in events
         if event.get("cat") == "Node" and FORWARD_PREFIX in event["name"] and event["name"].endswith("_kernel_time")
     ]
-    return [
-        sum(k["dur"] for k in kernels if run["ts"] <= k["ts"] <= run["ts"] + run["dur"]) / 1e6 for run in runs
-    ]
+    return [sum(k["dur"] for k in kernels if run["ts"] <= k["ts"] <= run["ts"] + run["dur"]) / 1e6 for run in runs]
 
 
 def _noise(bundle: Bundle) -> np.ndarray:

@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 from .verdict import CompactMap
 
-_LONGER_SIDE = 1024
 _STRENGTH = 0.6
 
 
@@ -17,16 +16,20 @@ def map_picture(compact: CompactMap) -> NDArray[np.uint8]:
     return np.frombuffer(compact.codes, np.uint8).reshape(compact.rows, compact.columns)
 
 
-def overlay_picture(compact: CompactMap, image: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """The map in colour over the graph's image [1, C, H, W], BGR uint8, at most 1024 pixels wide or
-    high. The image is shown from its 0.5th to its 99.5th percentile; where the map is at its low end
+def overlay_picture(compact: CompactMap, image: NDArray[np.float32], longer_side: int = 1024) -> NDArray[np.uint8]:
+    """The map in colour over the graph's image [1, C, H, W], BGR uint8, at most `longer_side`
+    pixels wide or high. The image is shown from its 0.5th to its 99.5th percentile; where the map is at its low end
     it stays grey."""
     height, width = image.shape[2:]
-    scale = min(1.0, _LONGER_SIDE / max(height, width))
+    scale = min(1.0, longer_side / max(height, width))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    grey = cv2.cvtColor(cv2.resize(_windowed(image[0].mean(axis=0)), size, interpolation=cv2.INTER_AREA), cv2.COLOR_GRAY2BGR)
+    grey = cv2.cvtColor(
+        cv2.resize(_windowed(image[0].mean(axis=0)), size, interpolation=cv2.INTER_AREA), cv2.COLOR_GRAY2BGR
+    )
     cells = cv2.resize(
-        map_picture(compact), (compact.columns * compact.cell, compact.rows * compact.cell), interpolation=cv2.INTER_LINEAR
+        map_picture(compact),
+        (compact.columns * compact.cell, compact.rows * compact.cell),
+        interpolation=cv2.INTER_LINEAR,
     )[:height, :width]
     codes = cv2.resize(cells, size, interpolation=cv2.INTER_AREA)
     colour = cv2.applyColorMap(codes, cv2.COLORMAP_INFERNO)

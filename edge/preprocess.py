@@ -70,7 +70,8 @@ def preprocess(frame: Frame, expected: Input) -> NDArray[np.float32]:
     if top is not None:
         values = top - values
     if expected.resize:
-        values = cv2.resize(values, expected.resize[::-1], interpolation=cv2.INTER_AREA)
+        resized = cv2.resize(values, expected.resize[::-1], interpolation=cv2.INTER_AREA)
+        values = np.asarray(resized, dtype=np.float32)
     values -= np.float32(expected.offset)
     values *= np.float32(expected.scale)
     if values.ndim == 3:

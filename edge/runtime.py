@@ -48,12 +48,12 @@ class Runtime:
     def score(self, image: Frame | NDArray[Any], explain: Explain = "flagged") -> Verdict:
         """The verdict on one frame, or on an array of stored values [rows, columns(, samples)]."""
         pixels = image.pixels if isinstance(image, Frame) else image
-        digest = "sha256:" + hashlib.sha256(np.ascontiguousarray(pixels)).hexdigest()
+        digest = "sha256:" + hashlib.sha256(np.ascontiguousarray(pixels).tobytes()).hexdigest()
         try:
             frame = image if isinstance(image, Frame) else Frame.of(image)
             return self._examine(frame, explain, source="array", number=1, digest=digest)[0]
-        except ImageRefused as refusal:
-            return self._refused(str(refusal), "array", 1, digest)
+        except Exception as error:
+            return self._refused(_refusal(error), "array", 1, digest)
 
     def score_file(self, path: str | Path, explain: Explain = "flagged") -> Iterator[Verdict]:
         """One verdict a frame; one that refuses, where the file cannot be opened."""
@@ -63,21 +63,18 @@ class Runtime:
         """As `score_file`, each verdict with the graph's image [1, C, H, W], None if there is none."""
         source = str(path)
         digest = None
-        number = 1
         try:
             file = open_image(Path(path))
             digest = _digest(Path(path))
             check_header(file.header, self.bundle.manifest.input)
-        except ImageRefused as refusal:
-            yield self._refused(str(refusal), source, 1, digest or _digest(Path(path))), None
+        except Exception as error:  # whatever one file does, the others are still scored
+            yield self._refused(_refusal(error), source, 1, digest or _digest(Path(path))), None
             return
         for number in range(1, file.header.frames + 1):
             try:
                 yield self._examine(file.frame(number - 1), explain, source, number, digest)
-            except ImageRefused as refusal:
-                yield self._refused(str(refusal), source, number, digest), None
-            except MemoryError:
-                yield self._refused("does not fit into memory", source, number, digest), None
+            except Exception as error:  # whatever one frame does, the others are still scored
+                yield self._refused(_refusal(error), source, number, digest), None
 
     def _examine(
         self, frame: Frame, explain: Explain, source: str, number: int, digest: str | None
@@ -187,14 +184,23 @@ class Runtime:
         )
 
 
+def _refusal(error: Exception) -> str:
+    """Why nothing was measured, in words."""
+    if isinstance(error, ImageRefused):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return "does not fit into memory"
+    return f"unexpected {type(error).__name__}: {error}; please report it with the image"
+
+
 def _require_finite(what: str, *arrays: NDArray) -> None:
     if not all(np.isfinite(array).all() for array in arrays):
         raise ImageRefused(f"the network's {what} is no finite number on this image")
 
 
 _MEANINGS = {
-    "fisher_trace": "the network's Fisher information is larger than on usual images",
-    "fisher_profile": "the Fisher information is spread over the network's layers as on no usual image",
+    "fisher_trace": "Fisher information is larger than on nearly all usual images",
+    "fisher_profile": "Fisher information is spread over the network's layers as on hardly any usual image",
 }
 
 

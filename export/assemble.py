@@ -75,10 +75,10 @@ def instrument(forward: Forward, head: Head, probes: int | None) -> Instrumented
     return Instrumented(forward, readout, trace, features(tape, info.parameters, info.activations, info.energies))
 
 
-def add_map(instrumented: Instrumented, flagged: ir.Value, spec: Map) -> tuple[ir.Value, ir.Value, ir.Value]:
+def add_map(instrumented: Instrumented, flagged: ir.Value, spec: Map) -> tuple[ir.Value, ir.Value]:
     """Add the map inside an If: computed where something is flagged or `explain` asks.
 
-    Returns the new input `explain` and the outputs `map` and `map_range`, both of zero size where
+    Adds the input `explain`, and returns the outputs `map` and `map_range`, both of zero size where
     nothing was computed.
     """
     forward = instrumented.forward
@@ -93,7 +93,7 @@ def add_map(instrumented: Instrumented, flagged: ir.Value, spec: Map) -> tuple[i
         branches.append(graph)
     wanted = forward.tape.Or(flagged, explain)
     codes, ends = forward.tape.If(wanted, outputs=2, then_branch=branches[0], else_branch=branches[1])
-    return explain, codes, ends
+    return codes, ends
 
 
 def _map_branch(tape: Tape, instrumented: Instrumented, spec: Map) -> tuple[ir.Value, ir.Value]:

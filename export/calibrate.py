@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import onnx_ir as ir
-import onnxruntime
 from numpy.typing import NDArray
 
+from fisherlens.edge.bundle import open_session
 from fisherlens.edge.errors import ImageRefused
 from fisherlens.edge.manifest import Input, Measurand
 from fisherlens.edge.preprocess import preprocess
@@ -144,10 +144,7 @@ def collect(
     model: ir.Model, images: Images, progress: Callable[[Iterable], Iterable]
 ) -> dict[str, NDArray[np.float32]]:
     """All outputs of a graph over all images, stacked along a new first axis."""
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    data = ir.to_proto(model).SerializeToString()
-    session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    session = open_session(ir.to_proto(model).SerializeToString())
     names = [output.name for output in session.get_outputs()]
     rows = [session.run(names, {"image": read()}) for read in progress(images)]
     return {name: np.stack(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)}

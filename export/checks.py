@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import onnx_ir as ir
-import onnxruntime
 from numpy.typing import NDArray
+
+from fisherlens.edge.bundle import open_session
 
 from .errors import CalibrationError
 from .tape import IR_VERSION, OPSET, Tape
@@ -29,6 +30,7 @@ class Profile:
 
     mean: NDArray[np.float64]
     whitening: NDArray[np.float64]
+
 
 def features(tape: Tape, parameters: ir.Value, activations: ir.Value, energies: ir.Value) -> ir.Value:
     """The Fisher profile f(x) = (log tr F_l, log tr F_(a_l), log ||a_l||^2) over all layers, [F]."""
@@ -77,7 +79,7 @@ def usual_statistics(profile: Profile, features: NDArray[np.float32], regressors
     statistic.name, statistic.dtype = "statistic", ir.DataType.FLOAT
     graph.outputs.append(statistic)
     model = ir.to_proto(ir.Model(graph, ir_version=IR_VERSION)).SerializeToString()
-    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    session = open_session(model)
     rows = zip(features, regressors, strict=True)
     return np.array([session.run(None, {"features": f, "regressors": r})[0] for f, r in rows])
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 
 from .checks import CHECKS
 
@@ -25,7 +25,13 @@ _SIZE = (click.IntRange(1), click.IntRange(1))
 @click.option("--name", help="The bundle's name; by default the output's.")
 @click.option("--bundle-version", default="1", show_default=True)
 @click.option("--check", "checks", multiple=True, type=click.Choice(CHECKS), help="Repeat for several; default all.")
-@click.option("--alpha", type=click.FloatRange(0, 1, True, True), default=0.01, show_default=True, help="Share of usual images flagged.")
+@click.option(
+    "--alpha",
+    type=click.FloatRange(0, 1, True, True),
+    default=0.01,
+    show_default=True,
+    help="Share of usual images flagged.",
+)
 @click.option("--coverage", type=click.FloatRange(0, 1, True, True), default=0.95, show_default=True)
 @click.option("--probes", type=click.IntRange(0), help="Random probes of the Fisher information; 0 for exact.")
 @click.option("--cells", type=click.IntRange(1, 256), default=32, show_default=True, help="Map cells, longer side.")
@@ -72,7 +78,6 @@ def _export(
 
 
 def _request(calibration: Any, output: Path, options: dict[str, Any]) -> Any:
-    from .checks import CHECKS as all_checks
     from .heads import Gaussian, Softmax
     from .pipeline import Request
 
@@ -81,14 +86,13 @@ def _request(calibration: Any, output: Path, options: dict[str, Any]) -> Any:
     if scale is None:
         scale = 1.0 if accepted.bits_stored is None else 1.0 / (2**accepted.bits_stored - 1)
     geometry = {key: tuple(options[key]) if options[key] else None for key in ("crop", "resize")}
-    frame = {} if geometry["crop"] is None and geometry["resize"] is None else {}
     return Request(
         name=options["name"] or output.stem,
         version=options["bundle_version"],
         head=Gaussian(options["logarithmic"]) if options["head"] == "gaussian" else Softmax(),
-        input=msgspec_replace(accepted, **geometry, **frame, offset=options["offset"], scale=scale),
+        input=msgspec.structs.replace(accepted, **geometry, offset=options["offset"], scale=scale),
         classes=tuple(options["classes"].split(",")) if options["classes"] else (),
-        checks=tuple(name for name in all_checks if not options["checks"] or name in options["checks"]),
+        checks=tuple(name for name in CHECKS if not options["checks"] or name in options["checks"]),
         alpha=options["alpha"],
         coverage_probability=options["coverage"],
         probes=options["probes"],

@@ -6,13 +6,15 @@ from collections.abc import Collection, Iterable, Mapping
 
 import onnx_ir as ir
 
-from . import rules  # noqa: F401  (fills the table)
 from .errors import NetworkError
-from .registry import NOT_DIFFERENTIABLE, RULES, Step, described
+from .registry import NOT_DIFFERENTIABLE, Step, described
+from .rules import RULES
 from .tape import Tape
 
 
-def cotangents(tape: Tape, seeds: Mapping[ir.Value, ir.Value], wanted: Collection[ir.Value]) -> dict[ir.Value, ir.Value]:
+def cotangents(
+    tape: Tape, seeds: Mapping[ir.Value, ir.Value], wanted: Collection[ir.Value]
+) -> dict[ir.Value, ir.Value]:
     """Write the reverse pass onto `tape`.
 
     seeds: cotangents of the outputs, each of its output's shape. wanted: the values whose cotangents

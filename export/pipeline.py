@@ -14,8 +14,11 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
+from fisherlens.edge.bundle import open_session
+from fisherlens.edge.golden import Golden
 from fisherlens.edge.manifest import (
     FORMAT,
+    GOLDEN_KEY,
     METADATA_KEY,
     Check,
     Coverage,
@@ -23,7 +26,6 @@ from fisherlens.edge.manifest import (
     Input,
     Manifest,
     Map,
-    Measurand,
     Parity,
 )
 from fisherlens.edge.storage import write_whole
@@ -81,13 +83,18 @@ def export(
     instrumented = _instrumented(networks, images, request)
     usual = collect(_calibration_model(instrumented), images, lambda items: progress(items, "calibrate"))
     agreement = parity.compare(
-        networks, images, _member_outputs(instrumented, usual), request.tolerance, lambda items: progress(items, "compare")
+        networks,
+        images,
+        _member_outputs(instrumented, usual),
+        request.tolerance,
+        lambda items: progress(items, "compare"),
     )
     outputs = {**instrumented.readout.outputs, **_add_checks(instrumented, usual, request)}
     spec = grid(_shape(instrumented), request.cells)
-    explain, outputs["map"], outputs["map_range"] = add_map(instrumented, outputs["flagged"], spec)
+    outputs["map"], outputs["map_range"] = add_map(instrumented, outputs["flagged"], spec)
     manifest = _manifest(request, instrumented, usual, targets, spec, agreement, len(networks))
-    _write(as_model(instrumented.forward.tape.graph, outputs), manifest, path)
+    model = as_model(instrumented.forward.tape.graph, outputs)
+    _write(model, manifest, _with_outputs(Golden.near(images[0]()), model), path)
     return manifest
 
 
@@ -121,8 +128,7 @@ def _calibration_model(instrumented: Instrumented) -> ir.Model:
         "features": instrumented.features,
         "regressors": instrumented.readout.regressors,
     }
-    for name, value in _named_member_outputs(instrumented).items():
-        outputs[name] = value
+    outputs |= _named_member_outputs(instrumented)
     return as_model(instrumented.forward.tape.graph, outputs)
 
 
@@ -151,9 +157,7 @@ def _add_checks(instrumented: Instrumented, usual: dict[str, NDArray], request: 
             statistic, usual_statistic = instrumented.trace, usual["trace"][count]
         else:
             profile = checks.fit_profile(usual["features"][fit], usual["regressors"][fit])
-            statistic = checks.profile_statistic(
-                tape, profile, instrumented.features, instrumented.readout.regressors
-            )
+            statistic = checks.profile_statistic(tape, profile, instrumented.features, instrumented.readout.regressors)
             usual_statistic = checks.usual_statistics(profile, usual["features"][count], usual["regressors"][count])
         statistics.append(statistic)
         p_values.append(checks.p_value(tape, statistic, usual_statistic))
@@ -230,7 +234,17 @@ def _manifest(
     )
 
 
-def _write(model: ir.Model, manifest: Manifest, path: Path) -> None:
+def _with_outputs(golden: Golden, model: ir.Model) -> Golden:
+    """What the finished graph gives on the golden image."""
+    session = open_session(ir.to_proto(model).SerializeToString())
+    names = [output.name for output in session.get_outputs()]
+    arrays = session.run(names, {"image": golden.image, "explain": np.array(True)})
+    outputs = {name: array.astype(float).ravel().tolist() for name, array in zip(names, arrays, strict=True)}
+    return msgspec.structs.replace(golden, outputs=outputs)
+
+
+def _write(model: ir.Model, manifest: Manifest, golden: Golden, path: Path) -> None:
     model.metadata_props[METADATA_KEY] = msgspec.json.encode(manifest).decode()
+    model.metadata_props[GOLDEN_KEY] = msgspec.json.encode(golden).decode()
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, ir.to_proto(model).SerializeToString())

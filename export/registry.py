@@ -83,10 +83,11 @@ RULES: dict[str, tuple[Rule | None, ...]] = {}
 """For each operator the rules of its inputs, None where an input has no derivative; the last rule
 also serves all further inputs of a variadic operator."""
 
-NOT_DIFFERENTIABLE = frozenset(
-    "And ArgMax ArgMin Ceil ConstantOfShape EyeLike Equal Floor Greater GreaterOrEqual IsInf IsNaN Less "
-    "LessOrEqual NonZero Not OneHot Or Range Round Shape Sign Size TopK Xor".split()
-)
+NOT_DIFFERENTIABLE = frozenset({
+    "And", "ArgMax", "ArgMin", "Ceil", "ConstantOfShape", "EyeLike", "Equal", "Floor", "Greater", "GreaterOrEqual",
+    "IsInf", "IsNaN", "Less", "LessOrEqual", "NonZero", "Not", "OneHot", "Or", "Range", "Round", "Shape", "Sign",
+    "Size", "TopK", "Xor",
+})  # fmt: skip
 """Operators whose result is constant almost everywhere: the cotangent ends here."""
 
 

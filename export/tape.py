@@ -70,5 +70,6 @@ class Tape:
 
 def shape_of(value: ir.Value) -> tuple[int, ...]:
     """The static shape of a value of a normalised graph."""
-    assert value.shape is not None and value.shape.is_static(), f"no static shape for {value.name}"
+    assert value.shape is not None, f"no shape for {value.name}"
+    assert value.shape.is_static(), f"no static shape for {value.name}"
     return tuple(int(dim) for dim in value.shape)  # type: ignore[arg-type]

@@ -56,9 +56,7 @@ def score(bundle: Path, images: tuple[Path, ...], as_json: bool, map_dir: Path |
     sys.exit(_exit_code(verdicts))
 
 
-def _examined(
-    runtime: Runtime, images: tuple[Path, ...], explain: Explain
-) -> Iterator[tuple[Verdict, Image | None]]:
+def _examined(runtime: Runtime, images: tuple[Path, ...], explain: Explain) -> Iterator[tuple[Verdict, Image | None]]:
     """All frames of all images, with a progress bar for people on standard error."""
     with click.progressbar(images, label="scoring", file=sys.stderr, hidden=not sys.stderr.isatty()) as bar:
         for path in bar:

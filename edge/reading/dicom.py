@@ -8,11 +8,17 @@ from typing import Any
 
 import numpy as np
 import pydicom
+from pydicom.encaps import get_frame
 from pydicom.pixels import apply_modality_lut, pixel_array
+from pydicom.uid import JPEGLSTransferSyntaxes, JPEGTransferSyntaxes
 
 from ..errors import ImageRefused
 from .frame import MAX_PIXELS, Frame, Header, ImageFile, Pixels
 
+_ENCAPSULATED_ELEMENT = 12
+"""Bytes of tag, VR and length in front of encapsulated pixel data (PS3.5 table 7.1-1)."""
+_END_OF_IMAGE = b"\xff\xd9"
+"""The marker that ends every JPEG and JPEG-LS stream (ITU-T T.81, B.1.1.3)."""
 _REQUIRED = ("Rows", "Columns", "BitsAllocated", "BitsStored", "PhotometricInterpretation")
 
 
@@ -63,9 +69,12 @@ def _decoded(path: Path, header: Header, index: int) -> Pixels:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
+            _require_whole_stream(path, header, index)
             pixels = pixel_array(path, index=index, raw=True)
     except MemoryError as error:
         raise ImageRefused(f"frame {index + 1} does not fit into memory") from error
+    except ImageRefused:
+        raise
     except Exception as error:  # each decoder raises kinds of its own
         raise ImageRefused(f"pixel data of frame {index + 1} cannot be decoded: {_first_line(error)}") from error
     if pixels.shape[:2] != (header.rows, header.columns):
@@ -73,6 +82,19 @@ def _decoded(path: Path, header: Header, index: int) -> Pixels:
             f"pixel data of frame {index + 1} is {list(pixels.shape)}, the header says {[header.rows, header.columns]}"
         )
     return pixels
+
+
+def _require_whole_stream(path: Path, header: Header, index: int) -> None:
+    """Refuse a JPEG or JPEG-LS stream that lacks its end marker: libjpeg decodes one that was cut off
+    without a word, and fills the rest."""
+    with path.open("rb") as file:
+        dataset = pydicom.dcmread(file, stop_before_pixels=True)
+        if dataset.file_meta.TransferSyntaxUID not in (*JPEGTransferSyntaxes, *JPEGLSTransferSyntaxes):
+            return
+        file.seek(_ENCAPSULATED_ELEMENT, 1)
+        stream = get_frame(file, index, number_of_frames=header.frames)
+    if not stream.rstrip(b"\0").endswith(_END_OF_IMAGE):
+        raise ImageRefused(f"pixel data of frame {index + 1} cannot be decoded: the JPEG stream is truncated")
 
 
 def _first_line(error: Exception) -> str:

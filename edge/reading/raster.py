@@ -7,10 +7,10 @@ from pathlib import Path
 import cv2
 
 from ..errors import ImageRefused
-from .frame import Frame, ImageFile, Pixels, array_header
+from .frame import MAX_PIXELS, Frame, ImageFile, Pixels, array_header
 
 # What goes wrong is said in the verdict; OpenCV would say it on standard error as well.
-cv2.setLogLevel(0)
+cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 
 def open_raster(path: Path) -> ImageFile:
@@ -33,8 +33,10 @@ def _page(path: Path, index: int) -> Pixels:
         else:
             _, pages = cv2.imreadmulti(str(path), index, 1, flags=cv2.IMREAD_UNCHANGED)
             pixels = pages[0] if pages else None
-    except (cv2.error, MemoryError) as error:
-        raise ImageRefused(f"cannot be decoded, page {index + 1}: {error}") from error
+    except (cv2.error, MemoryError):
+        pixels = None
     if pixels is None:
-        raise ImageRefused(f"cannot be decoded, page {index + 1}: truncated, damaged or too large")
+        raise ImageRefused(
+            f"page {index + 1} cannot be decoded: truncated, damaged, or larger than {MAX_PIXELS} pixels"
+        )
     return pixels[..., ::-1] if pixels.ndim == 3 and pixels.shape[2] == 3 else pixels

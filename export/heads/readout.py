@@ -57,7 +57,10 @@ class Readout:
 class Head(Protocol):
     """The meaning of a network's outputs."""
 
-    kind: Literal["gaussian", "softmax"]
+    @property
+    def kind(self) -> Literal["gaussian", "softmax"]:
+        """The manifest's `head`."""
+        ...
 
     def read_out(self, tape: Tape, members: list[list[ir.Value]], probes: int | None) -> Readout:
         """Write value, uncertainty and score factors. `probes` None decides between all score

@@ -40,5 +40,6 @@ class Softmax:
         factors = tape.Div(tape.Sub(weighted, tape.Mul(total, probability)), self.temperature)
         best = tape.ArgMax(logits, axis=1, keepdims=0)
         one_hot = tape.OneHot(best, [classes], tape.floats([0.0, 1.0]))
-        outputs = {"probability": tape.Squeeze(probability, [0])}
-        return Readout(outputs, {logits: factors}, tape.Reshape(one_hot, [-1]), chosen)
+        return Readout(
+            {"probability": tape.Squeeze(probability, [0])}, {logits: factors}, tape.Reshape(one_hot, [-1]), chosen
+        )

@@ -1,3 +1,6 @@
-"""The table of rules, by family of operators. Importing this package fills `differentiate.RULES`."""
+"""The table of rules, by family of operators. Importing this package fills it."""
 
-from . import convolution, elementwise, indexing, matrix, pooling, reduction, shape, softmax  # noqa: F401
+from ..registry import RULES
+from . import convolution, elementwise, indexing, matrix, pooling, reduction, shape, softmax
+
+__all__ = ["RULES", "convolution", "elementwise", "indexing", "matrix", "pooling", "reduction", "shape", "softmax"]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from ..registry import Step, described, rule
 from ..errors import NetworkError
+from ..registry import Step, described, rule
 from ..tape import Tape, shape_of
 from .geometry import Window
 
@@ -42,7 +42,7 @@ def weight_gradient(
     strides and dilations change places. Groups stay groups.
     """
     n, c, *size = image_shape
-    m, *ct_size = ct_shape[1:]
+    ct_size = ct_shape[2:]
     g = window.group
     spatial = list(range(3, 3 + len(size)))
     if g == 1:

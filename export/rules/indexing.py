@@ -6,8 +6,8 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from ..registry import Step, described, rule
 from ..errors import NetworkError
+from ..registry import Step, described, rule
 from ..tape import Tape, shape_of
 
 
@@ -18,7 +18,7 @@ def _scatter_along(
     view = [1] * len(ct_shape)
     view[axis] = -1
     where = op.Expand(indices.astype(np.int64).reshape(view), list(ct_shape))
-    shape = ct_shape[:axis] + (length,) + ct_shape[axis + 1 :]
+    shape = (*ct_shape[:axis], length, *ct_shape[axis + 1 :])
     return op.ScatterElements(op.zeros(shape), where, ct, axis=axis, reduction="add")
 
 
@@ -104,7 +104,7 @@ def _gather(s: Step) -> ir.Value:
     axis = s.attribute("axis", 0) % len(s.shape())
     indices_shape = s.shape(1)
     shape = s.shape()
-    flat = shape[:axis] + (int(np.prod(indices_shape)),) + shape[axis + 1 :]
+    flat = (*shape[:axis], int(np.prod(indices_shape)), *shape[axis + 1 :])
     view = [1] * len(shape)
     view[axis] = -1
     where = s.op.Expand(s.op.Reshape(s.x(1), view), list(flat))

@@ -128,9 +128,7 @@ class Phantom:
             share = np.clip(0.5 + (LINE_WIDTH_MM / 2 - distance) / pixel, 0.0, 1.0)
             # The cells on both sides of the nearest line, one of which is the pixel's own.
             other = np.where(nearest * CELL_MM > along, 1, -1)
-            neighbour = padded[
-                np.clip(row + across_row * other, 0, 17), np.clip(column + across_column * other, 0, 17)
-            ]
+            neighbour = padded[np.clip(row + across_row * other, 0, 17), np.clip(column + across_column * other, 0, 17)]
             coverage = np.maximum(coverage, share * (padded[row, column] | neighbour))
         return coverage.astype(np.float32)
 

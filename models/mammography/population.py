@@ -21,16 +21,16 @@ AIR_KERMA_UGY = (50.0, 200.0)
 
 @dataclass(frozen=True)
 class Acquisition:
-    """One usual acquisition and the random numbers that make it."""
+    """One acquisition and the random numbers that make it; without a phantom the field is empty."""
 
-    phantom: Phantom
+    phantom: Phantom | None
     exposure: Exposure
     detector: Detector
     rng: np.random.Generator
 
     @property
     def thresholds(self) -> NDArray[np.float64]:
-        """True threshold gold thicknesses in um: float64 [5]."""
+        """True threshold gold thicknesses in um: float64 [5]; of the system, also where there is no phantom."""
         return threshold_thickness(self.exposure, self.detector)
 
     def field(self) -> NDArray[np.uint16]:

@@ -82,6 +82,7 @@ def _start_at(network: ThresholdNetwork, targets: Tensor) -> None:
     """Begin with the population's mean, and a standard deviation of a tenth."""
     with torch.no_grad():
         last = network.head[-1]
+        assert isinstance(last, nn.Linear)
         last.weight.mul_(0.1)
         last.bias.copy_(torch.cat([targets.mean(dim=0), torch.full((targets.shape[1],), -4.6)]))
 

@@ -21,7 +21,7 @@ from onnx.reference.op_run import OpRun
 def run(model: ir.Model, feeds: Mapping[str, np.ndarray]) -> list[Any]:
     """All outputs of a model."""
     evaluator = ReferenceEvaluator(ir.to_proto(model), new_ops=_REPLACED)
-    return evaluator.run(None, dict(feeds))
+    return list(evaluator.run(None, dict(feeds)))
 
 
 def _padded(x: np.ndarray, pads: list[int], value: float = 0.0) -> torch.Tensor:

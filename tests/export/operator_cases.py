@@ -179,17 +179,23 @@ def split(draw: Draw) -> Case:
 def sliced(draw: Draw) -> Case:
     x = values(draw, [draw(st.integers(3, 7)) for _ in range(draw(st.integers(1, 3)))])
     axis = draw(st.integers(0, x.ndim - 1))
-    start, stop, step = draw(st.sampled_from(((0, 2, 1), (1, -1, 1), (-3, 100, 1), (0, 100, 2), (1, 100, 3), (-1, -100, -1), (-1, -(2**62), -2))))
+    start, stop, step = draw(
+        st.sampled_from(
+            ((0, 2, 1), (1, -1, 1), (-3, 100, 1), (0, 100, 2), (1, 100, 3), (-1, -100, -1), (-1, -(2**62), -2))
+        )
+    )
     picked = torch.arange(x.shape[axis]).numpy()[slice(start, None if stop < -99 else stop, step)]
     where = torch.from_numpy(picked.copy())
-    return Case(lambda x: x.index_select(axis, where), [x], {1: ints(start), 2: ints(stop), 3: ints(axis), 4: ints(step)})
+    return Case(
+        lambda x: x.index_select(axis, where), [x], {1: ints(start), 2: ints(stop), 3: ints(axis), 4: ints(step)}
+    )
 
 
 def pad(draw: Draw) -> Case:
     x = values(draw, [1, draw(st.integers(1, 3)), draw(st.integers(3, 6)), draw(st.integers(3, 6))])
     mode = draw(st.sampled_from(("constant", "reflect", "edge")))
     top, left, bottom, right = (draw(st.integers(0, 2)) for _ in range(4))
-    torch_mode = {"edge": "replicate"}.get(mode, mode)
+    torch_mode = "replicate" if mode == "edge" else mode
     return Case(
         lambda x: F.pad(x, (left, right, top, bottom), mode=torch_mode),
         [x],

@@ -73,7 +73,7 @@ def _by_graph(operator: str, case: Case, seeds: Sequence, weights: Sequence) -> 
     second_values = [second.get(x) for x in [*inputs, *seed_inputs]]
     model = _inferred(graph, [*first_values, *(v for v in second_values if v is not None)])
 
-    feeds = {v.name: a for v, a in zip([*inputs, *seed_inputs], [*case.inputs, *seeds], strict=True)}
+    feeds = {str(v.name): a for v, a in zip([*inputs, *seed_inputs], [*case.inputs, *seeds], strict=True)}
     results = run(model, feeds)
     by_value = dict(zip(graph.outputs, results, strict=True))
     return [by_value[v] for v in first_values], [None if v is None else by_value[v] for v in second_values]

@@ -1,0 +1,78 @@
+"""Small networks that the tests export: every kind of layer, little to compute."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class Classifier(nn.Module):
+    """Ten classes of a 32 x 32 image: strided, grouped and transposed convolutions, batch
+    normalisation behind a convolution and by itself, both pools, several activation functions."""
+
+    def __init__(self, classes: int = 10) -> None:
+        super().__init__()
+        self.entry = nn.Sequential(nn.Conv2d(1, 8, 5, stride=2, padding=2), nn.BatchNorm2d(8), nn.LeakyReLU(0.1))
+        self.grouped = nn.Sequential(
+            nn.Conv2d(8, 8, 3, padding=2, dilation=2, groups=4), nn.ReLU(), nn.MaxPool2d(3, 2, 1)
+        )
+        self.norm = nn.BatchNorm2d(8)
+        self.up = nn.Sequential(nn.ConvTranspose2d(8, 6, 4, stride=2, padding=1), nn.Softplus(), nn.AvgPool2d(2))
+        self.head = nn.Sequential(nn.Linear(14, 16), nn.Tanh(), nn.Linear(16, classes))
+
+    def forward(self, image: Tensor) -> Tensor:
+        x = self.grouped(self.entry(image))
+        x = torch.cat([x, self.up(torch.sigmoid(self.norm(x)))], dim=1)
+        return self.head(x.mean(dim=(2, 3)))
+
+
+class Regressor(nn.Module):
+    """Two measurands of a 32 x 32 image, with log variances: the image's brightness and contrast."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.features = nn.Sequential(
+            nn.Conv2d(1, 6, 3, stride=2, padding=1), nn.ReLU(), nn.Conv2d(6, 8, 3, stride=2, padding=1), nn.ReLU()
+        )
+        self.head = nn.Linear(8, 4)
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self.head(self.features(image).mean(dim=(2, 3)))
+
+
+def _seeded(make: type[nn.Module], seed: int) -> nn.Module:
+    torch.manual_seed(seed)
+    network = make()
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.normal_(module.running_mean)  # type: ignore[arg-type]
+            nn.init.uniform_(module.running_var, 0.5, 2.0)  # type: ignore[arg-type]
+    return network.eval()
+
+
+def classifier() -> nn.Module:
+    """A classifier with random weights and statistics."""
+    return _seeded(Classifier, 0)
+
+
+def ensemble() -> list[nn.Module]:
+    """Three regressors with random weights."""
+    return [_seeded(Regressor, seed) for seed in range(3)]
+
+
+def not_exportable() -> nn.Module:
+    """A network with an operator that has no rule."""
+
+    class Hard(nn.Module):
+        def forward(self, image: Tensor) -> Tensor:
+            return torch.atan(image).mean(dim=(2, 3)).repeat(1, 4) + torch.asinh(image).mean()
+
+    return Hard()
+
+
+def broken() -> nn.Module:
+    """A network with NaN in its weights."""
+    network = classifier()
+    with torch.no_grad():
+        next(network.parameters())[0, 0] = float("nan")
+    return network
