@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -61,7 +62,7 @@ class Runtime:
 
     def examine_file(self, path: str | Path, explain: Explain = "flagged") -> Iterator[tuple[Verdict, Image | None]]:
         """As `score_file`, each verdict with the graph's image [1, C, H, W], None if there is none."""
-        source = str(path)
+        source = _printable(path)
         digest = None
         try:
             file = open_image(Path(path))
@@ -182,6 +183,11 @@ class Runtime:
             high=high,
             codes=codes.tobytes(),
         )
+
+
+def _printable(path: str | Path) -> str:
+    """A path as text, bytes that are no UTF-8 as escapes: every record can be printed and sent."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def _refusal(error: Exception) -> str:

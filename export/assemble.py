@@ -13,9 +13,11 @@ from fisherlens.edge.manifest import Map
 
 from .checks import features
 from .compact import compacted
+from .differentiate import require_rules
+from .errors import NetworkError
 from .fisher import fisher_map, information
 from .heads import Head, Readout
-from .layers import Layer, layers
+from .layers import WEIGHTED, Layer, layers
 from .normalise import move
 from .tape import IR_VERSION, OPSET, Tape, shape_of
 
@@ -68,8 +70,11 @@ def join(members: Sequence[ir.Model]) -> Forward:
 def instrument(forward: Forward, head: Head, probes: int | None) -> Instrumented:
     """Add the head's outputs, the Fisher trace and the profile's features."""
     tape = forward.tape
-    readout = head.read_out(tape, forward.outputs, probes)
     results = [output for outputs in forward.outputs for output in outputs]
+    require_rules(forward.images, results)
+    if not forward.layers:
+        raise NetworkError(f"no layer with learned weights, expected at least one of {', '.join(WEIGHTED)}")
+    readout = head.read_out(tape, forward.outputs, probes)
     info = information(tape, readout.roots, forward.layers, results)
     trace = tape.ReduceSum(info.parameters, keepdims=0)
     return Instrumented(forward, readout, trace, features(tape, info.parameters, info.activations, info.energies))

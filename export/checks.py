@@ -16,6 +16,10 @@ from .tape import IR_VERSION, OPSET, Tape
 
 CHECKS = ("fisher_trace", "fisher_profile")
 
+ROUNDING = 1e-3
+"""Standard deviation of a log information that rounding may cause: another processor adds in another
+order. Directions in which usual images differ less tell nothing."""
+
 _TINY = 1e-30
 """Below this an information or energy counts as this: its logarithm stays finite."""
 
@@ -54,10 +58,8 @@ def fit_profile(features: NDArray[np.float32], regressors: NDArray[np.float32]) 
     ridge = 1e-6 * count * np.eye(r.shape[1])
     mean = np.linalg.solve((r / scale).T @ (r / scale) + ridge, (r / scale).T @ f) / scale[:, None]
     deviations = f - r @ mean
-    spread = np.maximum(deviations.std(axis=0), 1e-6)
-    correlation = (deviations / spread).T @ (deviations / spread) / count + 1e-6 * np.eye(size)
-    precision_root = np.linalg.cholesky(np.linalg.inv(correlation))
-    return Profile(mean, precision_root / spread[:, None])
+    covariance = deviations.T @ deviations / count + ROUNDING**2 * np.eye(size)
+    return Profile(mean, np.linalg.cholesky(np.linalg.inv(covariance)))
 
 
 def profile_statistic(tape: Tape, profile: Profile, features: ir.Value, regressors: ir.Value) -> ir.Value:

@@ -87,6 +87,11 @@ def _ancestors(outputs: Iterable[ir.Value]) -> list[ir.Node]:
     return list(order)
 
 
+def require_rules(wanted: Collection[ir.Value], outputs: Iterable[ir.Value]) -> None:
+    """Raise NetworkError naming all nodes between that have no rule."""
+    _check_rules(_between(wanted, outputs))
+
+
 def _check_rules(nodes: Iterable[ir.Node]) -> None:
     known = RULES.keys() | NOT_DIFFERENTIABLE
     missing = [described(node) for node in nodes if node.domain or node.op_type not in known]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +16,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from .errors import NetworkError
+from .tape import OPSET
 
 Forward = Callable[[NDArray[np.float32]], list[NDArray[np.float32]]]
 
@@ -64,11 +67,15 @@ def _call_factory(source: str) -> Any:
     if "" not in sys.path:
         sys.path.insert(0, "")  # as `python -m` does: a factory beside the user's feet is found
     try:
-        return getattr(importlib.import_module(module_name), factory)()
+        make = getattr(importlib.import_module(module_name), factory)
     except ModuleNotFoundError as error:
         raise NetworkError(f"network {source}: {error}. Install it, or run from the folder it is in.") from error
     except AttributeError as error:
         raise NetworkError(f"network {source}: {error}") from error
+    try:
+        return make()
+    except Exception as error:  # whatever the user's own function raises
+        raise NetworkError(f"network {source}: the factory failed: {type(error).__name__}: {error}") from error
 
 
 def _from_module(module: Any, image_shape: tuple[int, ...], name: str) -> Network:
@@ -76,10 +83,14 @@ def _from_module(module: Any, image_shape: tuple[int, ...], name: str) -> Networ
 
     module = module.eval()
     example = torch.zeros(image_shape)
+    # Of every export: which packages it could support if they were installed, and its own deprecations.
+    logging.getLogger("torch.onnx._internal.exporter._registration").setLevel(logging.ERROR)
     try:
-        program = torch.onnx.export(
-            module, (example,), dynamo=True, opset_version=20, external_data=False, verbose=False
-        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            program = torch.onnx.export(
+                module, (example,), dynamo=True, opset_version=OPSET, external_data=False, verbose=False
+            )
     except Exception as error:  # torch raises many kinds; all mean that this module cannot be traced
         raise NetworkError(f"{name}: torch cannot export this module: {error}") from error
     assert program is not None

@@ -34,11 +34,14 @@ from . import checks, parity
 from .assemble import Instrumented, add_map, as_model, instrument, join
 from .calibrate import Images, Targets, collect, fit_temperature
 from .compact import grid
-from .errors import CalibrationError
+from .errors import CalibrationError, NetworkError
 from .heads import Gaussian, Head, Softmax
 from .network import Network
 from .normalise import normalise
 from .tape import shape_of
+
+_FIT, _COUNT = slice(0, None, 2), slice(1, None, 2)
+"""Every other calibration image fits what is usual; the others count for the p-values."""
 
 Progress = Callable[[Iterable[Any], str], Iterable[Any]]
 
@@ -111,14 +114,15 @@ def _shape(instrumented: Instrumented) -> tuple[int, ...]:
 def _with_temperature(
     networks: Sequence[Network], images: Images, targets: Targets | None, request: Request, progress: Progress
 ) -> Request:
-    """A softmax head with the temperature that fits the known classes best."""
+    """A softmax head with the temperature that fits the known classes best, in the half of the images
+    that fits: what the other half counts must not depend on it."""
     if not isinstance(request.head, Softmax) or targets is None:
         return request
     forward = networks[0].forward
-    logits = np.stack([forward(read())[0][0] for read in progress(images, "fit temperature")])
+    logits = np.stack([forward(read())[0][0] for read in progress(images[_FIT], "fit temperature")])
     if targets.values.max() >= logits.shape[1] or targets.values.min() < 0:
         raise CalibrationError(f"targets with classes up to {targets.values.max()}, the network has {logits.shape[1]}")
-    return replace(request, head=Softmax(fit_temperature(logits, targets.values)))
+    return replace(request, head=Softmax(fit_temperature(logits, targets.values[_FIT])))
 
 
 def _calibration_model(instrumented: Instrumented) -> ir.Model:
@@ -147,18 +151,16 @@ def _member_outputs(instrumented: Instrumented, usual: dict[str, NDArray]) -> li
 
 
 def _add_checks(instrumented: Instrumented, usual: dict[str, NDArray], request: Request) -> dict[str, ir.Value]:
-    """Statistic, p-value and flag of each check; one half of the images (every other one) fits, the
-    other half counts."""
+    """Statistic, p-value and flag of each check."""
     tape = instrumented.forward.tape
-    fit, count = slice(0, None, 2), slice(1, None, 2)
     statistics, p_values = [], []
     for name in request.checks:
         if name == "fisher_trace":
-            statistic, usual_statistic = instrumented.trace, usual["trace"][count]
+            statistic, usual_statistic = instrumented.trace, usual["trace"][_COUNT]
         else:
-            profile = checks.fit_profile(usual["features"][fit], usual["regressors"][fit])
+            profile = checks.fit_profile(usual["features"][_FIT], usual["regressors"][_FIT])
             statistic = checks.profile_statistic(tape, profile, instrumented.features, instrumented.readout.regressors)
-            usual_statistic = checks.usual_statistics(profile, usual["features"][count], usual["regressors"][count])
+            usual_statistic = checks.usual_statistics(profile, usual["features"][_COUNT], usual["regressors"][_COUNT])
         statistics.append(statistic)
         p_values.append(checks.p_value(tape, statistic, usual_statistic))
     stacked = [tape.Concat(*(tape.Unsqueeze(v, [0]) for v in values), axis=0) for values in (statistics, p_values)]
@@ -171,6 +173,14 @@ def _add_checks(instrumented: Instrumented, usual: dict[str, NDArray], request: 
 def _share(request: Request) -> float:
     """Each check's alpha, rounded to float32 as the graph compares it."""
     return float(np.float32(request.alpha / len(request.checks)))
+
+
+def _classes(request: Request, usual: dict[str, NDArray]) -> tuple[str, ...]:
+    """Names of the classes, their numbers where none were given."""
+    count = usual["probability"].shape[1] if "probability" in usual else 0
+    if request.classes and len(request.classes) != count:
+        raise NetworkError(f"{len(request.classes)} names of classes, the network gives {count}")
+    return request.classes or tuple(str(i) for i in range(count))
 
 
 def _coverage(request: Request, usual: dict[str, NDArray], targets: Targets | None) -> Coverage | None:
@@ -205,7 +215,6 @@ def _manifest(
 ) -> Manifest:
     calibration_size = len(usual["trace"]) // 2
     head = request.head
-    classes = usual["probability"].shape[1] if "probability" in usual else 0
     directions = instrumented.readout.directions
     return Manifest(
         format=FORMAT,
@@ -216,7 +225,7 @@ def _manifest(
         members=members,
         input=request.input,
         measurands=targets.measurands if targets is not None else (),
-        classes=request.classes or tuple(str(i) for i in range(classes)),
+        classes=_classes(request, usual),
         temperature=head.temperature if isinstance(head, Softmax) else None,
         coverage=_coverage(request, usual, targets),
         alpha=request.alpha,

@@ -60,14 +60,24 @@ def ensemble() -> list[nn.Module]:
     return [_seeded(Regressor, seed) for seed in range(3)]
 
 
-def not_exportable() -> nn.Module:
-    """A network with an operator that has no rule."""
+def not_differentiable() -> nn.Module:
+    """A network with two operators that have no rule."""
 
-    class Hard(nn.Module):
+    class Unknown(nn.Module):
         def forward(self, image: Tensor) -> Tensor:
-            return torch.atan(image).mean(dim=(2, 3)).repeat(1, 4) + torch.asinh(image).mean()
+            return torch.asinh(torch.atan(image).mean(dim=(2, 3)).repeat(1, 4))
 
-    return Hard()
+    return Unknown()
+
+
+def weightless() -> nn.Module:
+    """A network that has learned nothing."""
+    return nn.Sequential(nn.AdaptiveAvgPool2d(2), nn.Flatten())
+
+
+def failing() -> nn.Module:
+    """A factory that raises."""
+    raise RuntimeError("no weights here")
 
 
 def broken() -> nn.Module:

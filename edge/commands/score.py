@@ -14,9 +14,9 @@ from ..errors import BundleRefused
 from ..picture import as_png, map_picture, overlay_picture
 from ..runtime import Explain, Image, Runtime
 from ..storage import write_whole
-from ..verdict import Verdict
+from ..verdict import CompactMap, Verdict
 
-EXIT_FLAGGED, EXIT_REFUSED = 10, 11
+EXIT_UNWRITTEN, EXIT_FLAGGED, EXIT_REFUSED = 1, 10, 11
 
 
 @click.command()
@@ -34,7 +34,8 @@ EXIT_FLAGGED, EXIT_REFUSED = 10, 11
 def score(bundle: Path, images: tuple[Path, ...], as_json: bool, map_dir: Path | None, explain: Explain) -> None:
     """Score IMAGEs (DICOM, PNG, TIFF, .npy) with BUNDLE.
 
-    Exit code: 0 all accepted, 10 something flagged, 11 something refused, 2 wrong usage.
+    Exit code: 0 all accepted, 10 something flagged, 11 something refused, 2 wrong usage, 1 a map could not be written
+    (all images are scored nevertheless).
     """
     try:
         runtime = Runtime.open(bundle)
@@ -42,18 +43,22 @@ def score(bundle: Path, images: tuple[Path, ...], as_json: bool, map_dir: Path |
         raise click.UsageError(str(refusal)) from refusal
     if map_dir:
         _make(map_dir)
-    verdicts = []
+    outcomes: set[str] = set()
+    for_table: list[Verdict] = []
+    unwritten = 0
     for verdict, image in _examined(runtime, images, explain):
+        outcomes.add(verdict.outcome)
         if as_json:
             click.echo(msgspec.json.encode(verdict))
+        else:
+            for_table.append(verdict)
         if map_dir and verdict.map and image is not None:
-            _write_pictures(map_dir, _picture_name(verdict, images), verdict, image)
-        verdicts.append(verdict)
+            unwritten += not _written(map_dir, _picture_name(verdict, images), verdict.map, image)
     if not as_json:
         from .table import print_table
 
-        print_table(verdicts)
-    sys.exit(_exit_code(verdicts))
+        print_table(for_table)
+    sys.exit(EXIT_UNWRITTEN if unwritten else _exit_code(outcomes))
 
 
 def _examined(runtime: Runtime, images: tuple[Path, ...], explain: Explain) -> Iterator[tuple[Verdict, Image | None]]:
@@ -78,17 +83,18 @@ def _picture_name(verdict: Verdict, images: tuple[Path, ...]) -> str:
     return name if verdict.frame == 1 else f"{name}.frame{verdict.frame}"
 
 
-def _write_pictures(folder: Path, name: str, verdict: Verdict, image: Image) -> None:
-    assert verdict.map is not None
+def _written(folder: Path, name: str, compact: CompactMap, image: Image) -> bool:
+    """Write the map and its overlay; say on standard error if that fails."""
     try:
-        write_whole(folder / f"{name}.map.png", as_png(map_picture(verdict.map)))
-        write_whole(folder / f"{name}.overlay.png", as_png(overlay_picture(verdict.map, image)))
+        write_whole(folder / f"{name}.map.png", as_png(map_picture(compact)))
+        write_whole(folder / f"{name}.overlay.png", as_png(overlay_picture(compact, image)))
     except OSError as error:
-        raise click.ClickException(f"cannot write the map of {verdict.source}: {error}") from error
+        click.echo(f"{folder / name}: the map cannot be written: {error.strerror}", err=True)
+        return False
+    return True
 
 
-def _exit_code(verdicts: list[Verdict]) -> int:
-    outcomes = {verdict.outcome for verdict in verdicts}
+def _exit_code(outcomes: set[str]) -> int:
     if "refused" in outcomes:
         return EXIT_REFUSED
     return EXIT_FLAGGED if "flagged" in outcomes else 0

@@ -37,7 +37,8 @@ def print_table(verdicts: Sequence[Verdict], console: Console | None = None) -> 
     console.print(table)
     for verdict in verdicts:
         for reason in verdict.reasons:
-            console.print(Text(f"{_where(verdict)} {verdict.outcome}: {reason}", style=_STYLES[verdict.outcome]))
+            line = Text(f"{_where(verdict)} {verdict.outcome}: {reason}", style=_STYLES[verdict.outcome])
+            console.print(line, soft_wrap=True)
     counts = {outcome: sum(v.outcome == outcome for v in verdicts) for outcome in _STYLES}
     console.print(", ".join(f"{count} {outcome}" for outcome, count in counts.items()))
 

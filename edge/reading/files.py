@@ -42,7 +42,7 @@ def _beginning(path: Path) -> bytes:
             start = file.read(132)
     except FileNotFoundError as error:
         if path.is_symlink():
-            raise ImageRefused(f"link to {path.readlink()}, which does not exist") from error
+            raise ImageRefused("link to something that does not exist") from error
         raise ImageRefused("no such file") from error
     except (OSError, ValueError) as error:
         raise ImageRefused(f"cannot be read: {getattr(error, 'strerror', None) or error}") from error

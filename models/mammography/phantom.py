@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -25,7 +26,8 @@ LINE_THICKNESS_UM = 1.0
 PLATE_MM = (240.0, 162.5)
 """The aluminium plate's sides, along the detector's columns and rows."""
 
-_SUPERSAMPLING = 8
+_SAMPLES_PER_PIXEL = 8
+_SAMPLES_PER_DIAMETER = 48
 _ROTATION = 135.0  # 45 degrees, with the cells' long diagonal along the plate's long side
 
 
@@ -157,10 +159,11 @@ def _draw(
     top, bottom = np.searchsorted(y, (cy - reach, cy + reach))
     if left == right or top == bottom:
         return
-    offsets = ((np.arange(_SUPERSAMPLING) + 0.5) / _SUPERSAMPLING - 0.5) * pixel_spacing
+    samples = max(_SAMPLES_PER_PIXEL, math.ceil(_SAMPLES_PER_DIAMETER * pixel_spacing / disc.diameter))
+    offsets = ((np.arange(samples) + 0.5) / samples - 0.5) * pixel_spacing
     sx = (x[left:right, None] + offsets).ravel() - cx
     sy = (y[top:bottom, None] + offsets).ravel() - cy
     inside = sx[None, :] ** 2 + sy[:, None] ** 2 <= radius**2
-    blocks = inside.reshape(bottom - top, _SUPERSAMPLING, right - left, _SUPERSAMPLING)
+    blocks = inside.reshape(bottom - top, samples, right - left, samples)
     opacity = 1.0 - np.exp(-gold_attenuation * disc.thickness)
     image[top:bottom, left:right] *= 1.0 - np.float32(opacity) * blocks.mean(axis=(1, 3), dtype=np.float32)

@@ -5,24 +5,19 @@ from __future__ import annotations
 import base64
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jinja2
-import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from fisherlens.edge.manifest import Manifest
 from fisherlens.edge.picture import as_png, overlay_picture
 from fisherlens.edge.storage import write_whole
 from fisherlens.edge.verdict import Verdict
 
+from .acceptance import Scored
 from .observer import DIAMETERS_MM, EUREF_ACCEPTABLE_UM, EUREF_ACHIEVABLE_UM
-
-if TYPE_CHECKING:
-    from .demo import Scored
-
-matplotlib.use("Agg")
-from matplotlib import pyplot as plt
-from matplotlib.axes import Axes
 
 
 def write_report(path: Path, scored: list[Scored], manifest: Manifest) -> Path:
@@ -52,7 +47,8 @@ def _scene(entry: Scored) -> dict[str, Any]:
 
 
 def _overview(scored: list[Scored]) -> str:
-    figure, axes = plt.subplots(figsize=(7, 4.2), layout="constrained")
+    figure = Figure(figsize=(7, 4.2), layout="constrained")
+    axes = figure.subplots()
     _limits(axes)
     for entry in scored:
         if entry.verdict.outcome == "accepted":
@@ -62,15 +58,35 @@ def _overview(scored: list[Scored]) -> str:
     return _drawn(figure)
 
 
+def write_picture(path: Path, entry: Scored) -> None:
+    """One verdict as a PNG: the field with its map, and the curve with its uncertainty."""
+    verdict = entry.verdict
+    assert verdict.map is not None
+    assert entry.image is not None
+    figure = Figure(figsize=(9.6, 4.4), layout="constrained")
+    field, curve = figure.subplots(1, 2, width_ratios=[1, 1.15])
+    field.imshow(overlay_picture(verdict.map, entry.image, 512)[..., ::-1])
+    field.set_axis_off()
+    field.set_title(entry.scene.description, fontsize=10)
+    _draw_curve(curve, entry)
+    p_values = ", ".join(f"{check.name} p = {check.p_value:.2g}" for check in verdict.checks)
+    figure.suptitle(f"{verdict.outcome}: {p_values}", fontsize=11)
+    write_whole(path, _png(figure))
+
+
 def _curve(entry: Scored) -> str:
-    figure, axes = plt.subplots(figsize=(4.4, 3.4), layout="constrained")
+    figure = Figure(figsize=(4.4, 3.4), layout="constrained")
+    _draw_curve(figure.subplots(), entry)
+    return _drawn(figure)
+
+
+def _draw_curve(axes: Axes, entry: Scored) -> None:
     _limits(axes)
     if entry.verdict.results:
         _measured(axes, entry.verdict, label="measured, U at 95 %", color="C0")
     if entry.scene.truth is not None:
         axes.plot(DIAMETERS_MM, entry.scene.truth, "kx", label="truth of the simulation")
     axes.legend(fontsize=7)
-    return _drawn(figure)
 
 
 def _limits(axes: Axes) -> None:
@@ -90,11 +106,14 @@ def _measured(axes: Axes, verdict: Verdict, **style: Any) -> None:
     axes.errorbar(DIAMETERS_MM, values, yerr=expanded, marker="o", ms=3, lw=1, capsize=2, **style)
 
 
-def _drawn(figure: Any) -> str:
+def _drawn(figure: Figure) -> str:
+    return _inline(_png(figure))
+
+
+def _png(figure: Figure) -> bytes:
     buffer = BytesIO()
     figure.savefig(buffer, format="png", dpi=110)
-    plt.close(figure)
-    return _inline(buffer.getvalue())
+    return buffer.getvalue()
 
 
 def _inline(png: bytes) -> str:

@@ -102,7 +102,7 @@ BAD: dict[str, tuple[Callable[[Path], Path], str]] = {
     "missing": (lambda folder: folder / "bad", "no such file"),
     "empty": (content(b""), "empty"),
     "folder": (lambda folder: folder, "is a folder"),
-    "dangling link": (dangling, "which does not exist"),
+    "dangling link": (dangling, "link to something that does not exist"),
     "text": (content(b"hello, world"), "unknown format"),
     "truncated in the header": (shortened(usual, 0.1), "header cannot be read|without"),
     "truncated in the pixels": (shortened(usual, 0.8), "cannot be decoded"),

