@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime
+from numpy.typing import NDArray
 
 from .bundle import Bundle, open_bundle
 
@@ -16,9 +17,8 @@ FORWARD_PREFIX = "forward/"
 """Names of the nodes of the forward pass begin so."""
 
 
-def verdict_seconds(bundle: Bundle, explain: bool, runs: int = 9) -> float:
-    """Median seconds of one run of the graph, on noise."""
-    image = _noise(bundle)
+def verdict_seconds(bundle: Bundle, image: NDArray[np.float32], explain: bool, runs: int = 9) -> float:
+    """Median seconds of one run of the graph."""
     bundle.run(image, explain)
     times = []
     for _ in range(runs):
@@ -28,7 +28,7 @@ def verdict_seconds(bundle: Bundle, explain: bool, runs: int = 9) -> float:
     return float(np.median(times))
 
 
-def forward_seconds(bundle: Bundle, runs: int = 9) -> float:
+def forward_seconds(bundle: Bundle, image: NDArray[np.float32], runs: int = 9) -> float:
     """Median seconds that the forward pass's own nodes take, from ONNX Runtime's profiler: the
     device has nothing that could cut the graph in two."""
     with tempfile.TemporaryDirectory() as folder:
@@ -36,7 +36,6 @@ def forward_seconds(bundle: Bundle, runs: int = 9) -> float:
         options.enable_profiling = True
         options.profile_file_prefix = str(Path(folder) / "profile")
         profiled = open_bundle(bundle.path, options)
-        image = _noise(bundle)
         for _ in range(runs + 1):
             profiled.run(image, explain=False)
         events = json.loads(Path(profiled.session.end_profiling()).read_text())
@@ -53,7 +52,3 @@ def _forward_totals(events: list[dict]) -> list[float]:
         if event.get("cat") == "Node" and FORWARD_PREFIX in event["name"] and event["name"].endswith("_kernel_time")
     ]
     return [sum(k["dur"] for k in kernels if run["ts"] <= k["ts"] <= run["ts"] + run["dur"]) / 1e6 for run in runs]
-
-
-def _noise(bundle: Bundle) -> np.ndarray:
-    return np.random.default_rng(0).random(bundle.image_shape, dtype=np.float32)

@@ -41,16 +41,17 @@ class Golden(msgspec.Struct, frozen=True, kw_only=True):
         return cls(shape=image.shape, low=low, step=step, codes=zlib.compress(codes.tobytes(), 9), outputs={})
 
 
-def worst_difference(bundle: Bundle) -> float:
-    """The largest difference of this machine's outputs from the bundle's golden ones, relative to the
-    output's largest magnitude.
-
-    Raises BundleRefused for a bundle without golden vectors.
-    """
+def read_golden(bundle: Bundle) -> Golden:
+    """A bundle's golden vectors. Raises BundleRefused if it has none."""
     text = bundle.session.get_modelmeta().custom_metadata_map.get(GOLDEN_KEY)
     if text is None:
         raise BundleRefused(f"bundle {bundle.path}: no golden vectors; export the network again")
-    golden = msgspec.json.decode(text, type=Golden)
+    return msgspec.json.decode(text, type=Golden)
+
+
+def worst_difference(bundle: Bundle, golden: Golden) -> float:
+    """The largest difference of this machine's outputs from the golden ones, relative to the output's
+    largest magnitude."""
     outputs = bundle.run(golden.image, explain=True)
     return max(_difference(outputs[name], np.array(expected)) for name, expected in golden.outputs.items())
 

@@ -13,7 +13,7 @@ from rich.table import Table
 from ..bundle import Bundle, open_bundle
 from ..cost import forward_seconds, verdict_seconds
 from ..errors import BundleRefused
-from ..golden import worst_difference
+from ..golden import read_golden, worst_difference
 
 
 @click.command()
@@ -23,33 +23,34 @@ def inspect(bundle: Path, as_json: bool) -> None:
     """Show BUNDLE's manifest, inputs, outputs, checks, digest and cost on this machine."""
     try:
         opened = open_bundle(bundle)
-        golden = worst_difference(opened)
+        golden = read_golden(opened)
     except BundleRefused as refusal:
         raise click.UsageError(str(refusal)) from refusal
     cost = {
-        "forward alone": forward_seconds(opened),
-        "verdict": verdict_seconds(opened, explain=False),
-        "verdict with map": verdict_seconds(opened, explain=True),
+        "forward alone": forward_seconds(opened, golden.image),
+        "verdict": verdict_seconds(opened, golden.image, explain=False),
+        "verdict with map": verdict_seconds(opened, golden.image, explain=True),
     }
+    difference = worst_difference(opened, golden)
     if as_json:
-        click.echo(json.dumps(_as_object(opened, cost, golden), indent=2))
+        click.echo(json.dumps(_as_object(opened, cost, difference), indent=2))
     else:
-        _print(opened, cost, golden)
+        _print(opened, cost, difference)
 
 
-def _as_object(bundle: Bundle, cost: dict[str, float], golden: float) -> dict:
+def _as_object(bundle: Bundle, cost: dict[str, float], difference: float) -> dict:
     return {
         "digest": bundle.digest,
         "bytes": bundle.path.stat().st_size,
         "inputs": [[value.name, value.type, value.shape] for value in bundle.session.get_inputs()],
         "outputs": [[value.name, value.type, value.shape] for value in bundle.session.get_outputs()],
         "cost_seconds": cost,
-        "golden_difference": golden,
+        "golden_difference": difference,
         "manifest": msgspec.to_builtins(bundle.manifest),
     }
 
 
-def _print(bundle: Bundle, cost: dict[str, float], golden: float) -> None:
+def _print(bundle: Bundle, cost: dict[str, float], difference: float) -> None:
     console = Console(highlight=False)
     manifest = bundle.manifest
     console.print(f"[bold]{manifest.name}[/bold] version {manifest.version}, made {manifest.created}")
@@ -67,6 +68,6 @@ def _print(bundle: Bundle, cost: dict[str, float], golden: float) -> None:
     for name, seconds in cost.items():
         costs.add_row(name, f"{1e3 * seconds:.1f} ms", f"{seconds / cost['forward alone']:.2f}")
     console.print(costs)
-    console.print(f"Golden vectors: outputs differ here by at most {golden:.1e} relative")
+    console.print(f"Golden vectors: outputs differ here by at most {difference:.1e} relative")
     console.print("Manifest", style="italic")
     console.print_json(msgspec.json.encode(manifest).decode())
