@@ -15,11 +15,10 @@ from .checks import features
 from .compact import compacted
 from .differentiate import require_rules
 from .errors import NetworkError
-from .fisher import fisher_map, information
+from .fisher import Information, information
 from .heads import Head, Readout
 from .layers import WEIGHTED, Layer, layers
-from .normalise import move
-from .tape import IR_VERSION, OPSET, Tape, shape_of
+from .tape import IR_VERSION, OPSET, Tape, move, shape_of
 
 
 @dataclass(frozen=True)
@@ -42,6 +41,7 @@ class Instrumented:
 
     forward: Forward
     readout: Readout
+    information: Information
     trace: ir.Value
     features: ir.Value
 
@@ -75,13 +75,14 @@ def instrument(forward: Forward, head: Head, probes: int | None) -> Instrumented
     if not forward.layers:
         raise NetworkError(f"no layer with learned weights, expected at least one of {', '.join(WEIGHTED)}")
     readout = head.read_out(tape, forward.outputs, probes)
-    info = information(tape, readout.roots, forward.layers, results)
+    info = information(tape, readout.roots, forward.layers, results, forward.images)
     trace = tape.ReduceSum(info.parameters, keepdims=0)
-    return Instrumented(forward, readout, trace, features(tape, info.parameters, info.activations, info.energies))
+    return Instrumented(forward, readout, info, trace, features(tape, info.parameters, info.activations, info.energies))
 
 
 def add_map(instrumented: Instrumented, flagged: ir.Value, spec: Map) -> tuple[ir.Value, ir.Value]:
-    """Add the map inside an If: computed where something is flagged or `explain` asks.
+    """Add the map inside an If: computed where something is flagged or `explain` asks, with whatever of
+    the graph only the map needs.
 
     Adds the input `explain`, and returns the outputs `map` and `map_range`, both of zero size where
     nothing was computed.
@@ -89,27 +90,35 @@ def add_map(instrumented: Instrumented, flagged: ir.Value, spec: Map) -> tuple[i
     forward = instrumented.forward
     explain = ir.val("explain", dtype=ir.DataType.BOOL, shape=())
     forward.tape.graph.inputs.append(explain)
-    branches = []
-    for fill in (_map_branch, _empty_branch):
-        graph = ir.Graph([], [], nodes=[], name=fill.__name__.strip("_"))
-        codes, ends = fill(Tape(graph), instrumented, spec)
-        codes.dtype, ends.dtype = ir.DataType.UINT8, ir.DataType.FLOAT
-        graph.outputs.extend([codes, ends])
-        branches.append(graph)
+    computed, left_out = (ir.Graph([], [], nodes=[], name=name) for name in ("map", "no_map"))
+    codes = compacted(Tape(computed), instrumented.information.map, shape_of(forward.image), spec)
+    empty = Tape(left_out)
+    nothing = empty.Cast(empty.zeros((0, 0)), to=ir.DataType.UINT8), empty.zeros((0,))
+    for graph, results in ((computed, codes), (left_out, nothing)):
+        results[0].dtype, results[1].dtype = ir.DataType.UINT8, ir.DataType.FLOAT
+        graph.outputs.extend(results)
     wanted = forward.tape.Or(flagged, explain)
-    codes, ends = forward.tape.If(wanted, outputs=2, then_branch=branches[0], else_branch=branches[1])
+    codes, ends = forward.tape.If(wanted, outputs=2, then_branch=computed, else_branch=left_out)
     return codes, ends
 
 
-def _map_branch(tape: Tape, instrumented: Instrumented, spec: Map) -> tuple[ir.Value, ir.Value]:
-    forward = instrumented.forward
-    about_image = fisher_map(tape, instrumented.readout.roots, forward.images)
-    return compacted(tape, about_image, shape_of(forward.image), spec)
+def sink(graph: ir.Graph) -> None:
+    """Move nodes that only one branch of an If uses into that branch: what is not taken costs nothing."""
+    for branch in [branch for node in graph if node.op_type == "If" for branch in _branches(node)]:
+        for node in reversed(list(graph)):
+            users = [user for output in node.outputs for user in output.consumers()]
+            if users and all(user.graph is branch for user in users) and not _is_output(graph, node):
+                first = next(iter(branch))
+                graph.remove(node)
+                branch.insert_before(first, node)
 
 
-def _empty_branch(tape: Tape, instrumented: Instrumented, spec: Map) -> tuple[ir.Value, ir.Value]:
-    codes = tape.Cast(tape.zeros((0, 0)), to=ir.DataType.UINT8)
-    return codes, tape.zeros((0,))
+def _branches(node: ir.Node) -> list[ir.Graph]:
+    return [attribute.as_graph() for attribute in node.attributes.values() if attribute.type == ir.AttributeType.GRAPH]
+
+
+def _is_output(graph: ir.Graph, node: ir.Node) -> bool:
+    return any(output in graph.outputs for output in node.outputs)
 
 
 def as_model(graph: ir.Graph, outputs: dict[str, ir.Value]) -> ir.Model:
@@ -120,6 +129,7 @@ def as_model(graph: ir.Graph, outputs: dict[str, ir.Value]) -> ir.Model:
         output.name = name
         named.append(output)
     graph.outputs[:] = named
+    sink(graph)
     model = ir.Model(graph, ir_version=IR_VERSION, producer_name="fisherlens").clone()
     for node in [output.producer() for output in named]:
         assert node is not None
@@ -132,14 +142,17 @@ def as_model(graph: ir.Graph, outputs: dict[str, ir.Value]) -> ir.Model:
 
 
 def _name_uniquely(graph: ir.Graph) -> None:
-    """Number all inner values through, the branches' and bodies' too: each name stands for one value
-    in the whole file, which ONNX asks of a graph together with its subgraphs."""
+    """Number all inner values and nodes through, the branches' and bodies' too: each name stands for one
+    of them in the whole file, which ONNX asks of a graph together with its subgraphs."""
     outside = {value.name for value in (*graph.inputs, *graph.outputs)}
-    count = 0
+    inner: list[ir.Value] = []
     for part in (graph, *graph.subgraphs()):
         values = [*part.inputs, *part.initializers.values(), *(value for node in part for value in node.outputs)]
-        for value in values:
-            if value.name not in outside or part is not graph:
-                label = value.name if value.is_initializer() and "." in str(value.name) else "value"
-                value.name = f"{label}_{count}"
-                count += 1
+        inner += [value for value in values if value.name not in outside or part is not graph]
+    for count, node in enumerate(node for part in (graph, *graph.subgraphs()) for node in part):
+        label = str(node.name) if str(node.name).startswith(FORWARD_PREFIX) else node.op_type
+        node.name = f"{label}_{count}"
+    labels = [str(value.name) if value.is_initializer() and "." in str(value.name) else "value" for value in inner]
+    for stage in ("renamed", ""):  # a new name may still be another value's old one
+        for count, (value, label) in enumerate(zip(inner, labels, strict=True)):
+            value.name = f"{stage or label}_{count}"

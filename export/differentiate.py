@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterable, Mapping
 import onnx_ir as ir
 
 from .errors import NetworkError
-from .registry import NOT_DIFFERENTIABLE, Step, described
-from .rules import RULES
+from .registry import Step, described
+from .rules import NOT_DIFFERENTIABLE, RULES
 from .tape import Tape
 
 
@@ -47,9 +47,9 @@ def cotangents(
 def _pull_back(
     tape: Tape, node: ir.Node, of_outputs: tuple[ir.Value | None, ...], dependent: set[ir.Value]
 ) -> Iterable[tuple[ir.Value, ir.Value]]:
-    rules = () if node.op_type in NOT_DIFFERENTIABLE else RULES[node.op_type]
+    rules = RULES[node.op_type]
     for index, value in enumerate(node.inputs):
-        pull = rules[min(index, len(rules) - 1)] if rules else None
+        pull = rules[min(index, len(rules) - 1)]
         if value is not None and value in dependent and pull is not None:
             yield value, pull(Step(tape, node, of_outputs, index))
 
@@ -59,12 +59,20 @@ def _between(wanted: Collection[ir.Value], outputs: Iterable[ir.Value]) -> list[
     reaches: dict[ir.Value, bool] = dict.fromkeys(wanted, True)
     order: list[ir.Node] = []
     for node in _ancestors(outputs):
-        on_the_way = any(reaches.get(value, False) for value in node.inputs if value is not None)
+        on_the_way = not _ends(node) and any(reaches.get(value, False) for value in node.inputs if value is not None)
         if on_the_way:
             order.append(node)
         for output in node.outputs:
             reaches[output] = reaches.get(output, False) or on_the_way
     return order
+
+
+def _ends(node: ir.Node) -> bool:
+    """Whether derivatives end here: the result is constant almost everywhere, or counts or chooses."""
+    dtype = node.outputs[0].dtype
+    return (not node.domain and node.op_type in NOT_DIFFERENTIABLE) or (
+        dtype is not None and not dtype.is_floating_point()
+    )
 
 
 def _ancestors(outputs: Iterable[ir.Value]) -> list[ir.Node]:
@@ -93,10 +101,9 @@ def require_rules(wanted: Collection[ir.Value], outputs: Iterable[ir.Value]) -> 
 
 
 def _check_rules(nodes: Iterable[ir.Node]) -> None:
-    known = RULES.keys() | NOT_DIFFERENTIABLE
-    missing = [described(node) for node in nodes if node.domain or node.op_type not in known]
+    missing = [described(node) for node in nodes if node.domain or node.op_type not in RULES]
     if missing:
         raise NetworkError(
             "no rule of differentiation for " + ", ".join(missing) + ". Expected operators out of: "
-            + " ".join(sorted(known)) + ". Replace these layers, or add a rule in export/rules."
+            + " ".join(sorted(RULES)) + ". Replace these layers, or add a rule in export/rules."
         )  # fmt: skip

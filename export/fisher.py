@@ -1,90 +1,134 @@
 """Fisher information in the graph: per layer, and about the image.
 
-One reverse pass a score factor, inside an ONNX Scan, so that the file holds the backward graph once
-however many factors there are:
-
     tr F_l     = sum_s || d(l_s o) / d theta_l ||^2     parameters of layer l
     tr F_(a_l) = sum_s || d(l_s o) / d a_l ||^2         result of layer l
     g_i        = sum_s (d(l_s o) / d x_i)^2             Fisher map
+
+over the score factors l_s. One of them takes one reverse pass; several go through it together, side
+by side along axis 0 where the network allows it, else one after the other in an ONNX Scan.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import onnx_ir as ir
 
+from .batching import batch
 from .differentiate import cotangents
-from .layers import Layer, squared_gradient
-from .tape import Tape, shape_of
+from .layers import Layer
+from .squared_gradient import squared_gradient
+from .tape import Tape, move, shape_of
+
+Roots = Mapping[ir.Value, ir.Value]
 
 
 @dataclass(frozen=True)
 class Information:
     """Per layer, in the layers' order: parameters [L], activations [L], energies ||a||^2 [L] of what
-    each layer acts on, followed by those of the networks' outputs."""
+    each layer acts on, followed by those of the networks' outputs. map: the diagonal of the
+    information about the image, [1, C, H, W]."""
 
     parameters: ir.Value
     activations: ir.Value
     energies: ir.Value
+    map: ir.Value
 
 
 def information(
-    tape: Tape, roots: Mapping[ir.Value, ir.Value], layers: Sequence[Layer], results: Sequence[ir.Value]
+    tape: Tape, roots: Roots, layers: Sequence[Layer], results: Sequence[ir.Value], images: Sequence[ir.Value]
 ) -> Information:
-    """Write the information of all `layers` about a distribution with those `roots` (see Readout)."""
-    energies = [tape.ReduceSumSquare(layer.image, keepdims=0) for layer in layers]
+    """Write the information of all `layers` about a distribution with those `roots` (see Readout).
 
-    def body(inner: Tape, seeds: dict[ir.Value, ir.Value]) -> list[ir.Value]:
-        cts = cotangents(inner, seeds, [layer.output for layer in layers])
-        parameters, activations = [], []
-        for layer, energy in zip(layers, energies, strict=True):
-            ct = cts[layer.output]
-            parameters.append(squared_gradient(inner, layer, ct, energy))
-            activations.append(inner.ReduceSumSquare(ct, keepdims=0))
-        return [_stacked(inner, parameters), _stacked(inner, activations)]
-
-    parameters, activations = _over_rows(tape, roots, body, [(len(layers),)] * 2)
-    of_results = [tape.ReduceSumSquare(result, keepdims=0) for result in results]
-    return Information(parameters, activations, _stacked(tape, energies + of_results))
-
-
-def fisher_map(tape: Tape, roots: Mapping[ir.Value, ir.Value], images: Sequence[ir.Value]) -> ir.Value:
-    """The diagonal of the information about the image, [1, C, H, W].
-
-    `images` are the members' own inputs: members are independent, so their squares are added, not
-    their derivatives.
+    images: the members' own inputs: members are independent, so their squares are added, not their
+    derivatives.
     """
+    energies = [tape.ReduceSumSquare(layer.image, keepdims=0) for layer in layers]
+    wanted = [*(layer.output for layer in layers), *images]
+    part, rows = _reverse_pass(tape.dtype, roots, wanted)
+    count = shape_of(next(iter(roots.values())))[0]
+    if count == 1 or batch(part.graph, count):
+        found = _side_by_side(tape, part, roots, rows)
+        measured = _measure(tape, layers, energies, images, found, count)
+    else:
+        measured = _one_by_one(tape, part, roots, layers, energies, images, rows)
+    of_results = [tape.ReduceSumSquare(result, keepdims=0) for result in results]
+    parameters, activations, about_image = measured
+    return Information(parameters, activations, _stacked(tape, energies + of_results), about_image)
 
-    def body(inner: Tape, seeds: dict[ir.Value, ir.Value]) -> list[ir.Value]:
-        gradients = cotangents(inner, seeds, images).values()
-        squares = [inner.Mul(gradient, gradient) for gradient in gradients]
-        return [squares[0] if len(squares) == 1 else inner.Sum(*squares)]
 
-    (total,) = _over_rows(tape, roots, body, [shape_of(images[0])])
-    return total
+@dataclass(frozen=True)
+class _Pass:
+    """A reverse pass in a graph of its own, whose inputs are one score factor for each root."""
 
-
-Body = Callable[[Tape, dict[ir.Value, ir.Value]], list[ir.Value]]
+    graph: ir.Graph
+    tape: Tape
+    cotangents: dict[ir.Value, ir.Value]
 
 
-def _over_rows(
-    tape: Tape, roots: Mapping[ir.Value, ir.Value], body: Body, shapes: Sequence[tuple[int, ...]]
+def _reverse_pass(dtype: ir.DataType, roots: Roots, wanted: Sequence[ir.Value]) -> tuple[_Pass, list[ir.Value]]:
+    rows = [ir.val(f"factor_{i}", dtype=dtype, shape=shape_of(root)) for i, root in enumerate(roots)]
+    graph = ir.Graph(rows, [], nodes=[], name="score_factor")
+    inner = Tape(graph, dtype)
+    found = cotangents(inner, dict(zip(roots, rows, strict=True)), wanted)
+    return _Pass(graph, inner, found), rows
+
+
+def _side_by_side(tape: Tape, part: _Pass, roots: Roots, rows: Sequence[ir.Value]) -> dict[ir.Value, ir.Value]:
+    """The pass on the tape itself, its inputs the roots' rows [S, 1, ...] as [S, ...]."""
+    found = dict(part.cotangents)
+    for row, (root, factors) in zip(rows, roots.items(), strict=True):
+        shape = shape_of(factors)
+        seed = tape.Reshape(factors, [shape[0], *shape_of(root)[1:]])
+        found = {value: seed if ct is row else ct for value, ct in found.items()}
+        ir.convenience.replace_all_uses_with(row, seed)
+    part.graph.inputs.clear()
+    move(part.graph, tape.graph, prefix="reverse.")
+    return found
+
+
+def _measure(
+    tape: Tape,
+    layers: Sequence[Layer],
+    energies: Sequence[ir.Value],
+    images: Sequence[ir.Value],
+    cts: Mapping[ir.Value, ir.Value],
+    rows: int,
 ) -> list[ir.Value]:
-    """Run `body` for each score factor and add up what it gives: a Scan whose states are the sums."""
-    states = [ir.val(f"sum_{i}", dtype=tape.dtype, shape=shape) for i, shape in enumerate(shapes)]
-    rows = {root: ir.val(f"factor_{i}", dtype=tape.dtype, shape=shape_of(root)) for i, root in enumerate(roots)}
-    graph = ir.Graph([*states, *rows.values()], [], nodes=[], name="score_factor")
-    inner = Tape(graph, tape.dtype)
-    terms = body(inner, dict(rows))
-    sums = [inner.Add(state, term) for state, term in zip(states, terms, strict=True)]
-    for value, shape in zip(sums, shapes, strict=True):
-        value.shape, value.dtype = ir.Shape(shape), tape.dtype
-    graph.outputs.extend(sums)
-    zeros = [tape.zeros(shape) for shape in shapes]
-    result = tape.Scan(*zeros, *roots.values(), outputs=len(shapes), body=graph, num_scan_inputs=len(rows))
-    return [result] if len(shapes) == 1 else list(result)
+    """Parameters [L], activations [L] and map [1, C, H, W], summed over the rows of the cotangents."""
+    parameters, activations = [], []
+    for layer, energy in zip(layers, energies, strict=True):
+        ct = cts.get(layer.output)
+        parameters.append(tape.floats(0.0) if ct is None else squared_gradient(tape, layer, ct, energy, rows))
+        activations.append(tape.floats(0.0) if ct is None else tape.ReduceSumSquare(ct, keepdims=0))
+    squares = [tape.Mul(cts[image], cts[image]) for image in images]
+    total = squares[0] if len(squares) == 1 else tape.Sum(*squares)
+    if rows > 1:
+        total = tape.ReduceSum(total, [0], keepdims=1)
+    return [_stacked(tape, parameters), _stacked(tape, activations), total]
+
+
+def _one_by_one(
+    tape: Tape,
+    part: _Pass,
+    roots: Roots,
+    layers: Sequence[Layer],
+    energies: Sequence[ir.Value],
+    images: Sequence[ir.Value],
+    rows: Sequence[ir.Value],
+) -> list[ir.Value]:
+    """A Scan over the rows whose states are the sums: the file holds the pass once."""
+    terms = _measure(part.tape, layers, energies, images, part.cotangents, 1)
+    states = [ir.val(f"sum_{i}", dtype=tape.dtype, shape=shape_of(term)) for i, term in enumerate(terms)]
+    sums = [part.tape.Add(state, term) for state, term in zip(states, terms, strict=True)]
+    part.graph.inputs[:] = [*states, *rows]
+    part.graph.outputs.extend(sums)
+    zeros = [tape.zeros(shape_of(state)) for state in states]
+    totals = tape.Scan(*zeros, *roots.values(), outputs=len(sums), body=part.graph, num_scan_inputs=len(rows))
+    for total, state in zip(totals, states, strict=True):
+        total.shape, total.dtype = state.shape, state.dtype
+    return list(totals)
 
 
 def _stacked(tape: Tape, scalars: Sequence[ir.Value]) -> ir.Value:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import importlib
 import logging
 import sys
+import tempfile
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import onnx_ir as ir
 from numpy.typing import NDArray
 
@@ -82,26 +84,53 @@ def _from_module(module: Any, image_shape: tuple[int, ...], name: str) -> Networ
     import torch
 
     module = module.eval()
-    example = torch.zeros(image_shape)
-    # Of every export: which packages it could support if they were installed, and its own deprecations.
-    logging.getLogger("torch.onnx._internal.exporter._registration").setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)
-            program = torch.onnx.export(
-                module, (example,), dynamo=True, opset_version=OPSET, external_data=False, verbose=False
-            )
-    except Exception as error:  # torch raises many kinds; all mean that this module cannot be traced
-        raise NetworkError(f"{name}: torch cannot export this module: {error}") from error
-    assert program is not None
+    model = _traced(module, torch.zeros(image_shape), name)
 
     def forward(image: NDArray[np.float32]) -> list[NDArray[np.float32]]:
         with torch.no_grad():
-            result = module(torch.from_numpy(image))
-        outputs = result if isinstance(result, tuple | list) else [result]
-        return [output.numpy() for output in outputs]
+            return [tensor.numpy() for tensor in _tensors(module(torch.from_numpy(image)))]
 
-    return Network(name, f"torch {torch.__version__}", program.model, forward)
+    return Network(name, f"torch {torch.__version__}", model, forward)
+
+
+def _traced(module: Any, example: Any, name: str) -> ir.Model:
+    """The forward graph by torch's exporter; by its older, TorchScript-based one where the new one fails.
+
+    Attention is traced by its formula: fused kernels for the processor leave strides that the exporter
+    cannot view (seen: windows of Swin).
+    """
+    import torch
+    from torch.nn.attention import SDPBackend, sdpa_kernel
+
+    # Of every export: which packages it could support if they were installed, and its own deprecations.
+    logging.getLogger("torch.onnx._internal.exporter._registration").setLevel(logging.ERROR)
+    with warnings.catch_warnings(), tempfile.TemporaryDirectory() as folder, sdpa_kernel(SDPBackend.MATH):
+        warnings.simplefilter("ignore")
+        try:
+            program = torch.onnx.export(
+                module, (example,), dynamo=True, opset_version=OPSET, external_data=False, verbose=False,
+                optimize=False,  # would drop biases that are zero: they are parameters, with information
+            )  # fmt: skip
+            assert program is not None
+            return program.model
+        except Exception as error:  # torch raises many kinds; all mean that this way of tracing fails
+            first = error
+        path = Path(folder) / "traced.onnx"
+        try:
+            torch.onnx.export(module, (example,), str(path), dynamo=False, opset_version=OPSET, verbose=False)
+        except Exception as error:
+            raise NetworkError(f"{name}: torch cannot export this module: {first}") from error
+        return ir.from_proto(onnx.load(path))
+
+
+def _tensors(result: Any) -> list[Any]:
+    """The tensors in what a module returns, in the order in which torch exports them: a tensor, tuple,
+    list or mapping of them."""
+    if isinstance(result, Mapping):
+        return _tensors(list(result.values()))
+    if isinstance(result, tuple | list):
+        return [tensor for item in result for tensor in _tensors(item)]
+    return [] if result is None else [result]
 
 
 def _from_file(path: Path) -> Network:

@@ -1,11 +1,14 @@
 """From any forward graph to the plain one that the rest works on: static shapes, constants folded,
-batch normalisation folded into its neighbours, functions inlined, weights that are numbers."""
+batch normalisation folded into its neighbours, functions written out, weights that are numbers."""
 
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 import numpy as np
+import onnx
+import onnx.inliner
 import onnx_ir as ir
 import onnxscript.optimizer
 import onnxscript.rewriter
@@ -15,18 +18,27 @@ from onnxscript.rewriter.rules import common as rewriting
 
 from .errors import NetworkError
 from .registry import constant_value, described
-from .tape import OPSET, Tape, shape_of
+from .rules import NOT_DIFFERENTIABLE, RULES
+from .tape import OPSET, shape_of
 
+# onnxscript's own choice of rules would also drop biases that are zero, which are parameters with
+# information like others.
 _FOLDING = onnxscript.rewriter.RewriteRuleSet(
     [
+        rewriting.normalize_pad_format_conv_rule,
+        rewriting.fuse_pad_into_conv_rule,
         rewriting.fuse_batchnorm_into_conv_rule,
         rewriting.fuse_batchnorm_into_conv_transpose_rule,
         rewriting.fuse_batchnorm_into_gemm_rule,
         rewriting.dropout_inference_rule,
         rewriting.dropout_zero_rule,
+        rewriting.cast_cast_rule,
+        rewriting.no_op_cast_rule,
         rewriting.no_op_expand_rule,
         rewriting.no_op_transpose_rule,
-        rewriting.no_op_cast_rule,
+        rewriting.reshape_reshape_rule,
+        rewriting.transpose_transpose_rule,
+        rewriting.unsqueeze_unsqueeze_rule,
         rewriting.successive_relu_rule,
     ]
 )
@@ -43,21 +55,32 @@ def normalise(model: ir.Model, image_shape: tuple[int, ...], name: str) -> ir.Mo
     logging.getLogger("onnxscript").setLevel(logging.ERROR)
     if model.opset_imports.get("", OPSET) != OPSET:
         onnxscript.version_converter.convert_version(model, OPSET, fallback=True)
-    onnxscript.optimizer.optimize_ir(model)
-    _FOLDING.apply_to_model(model)
-    _decompose_batch_normalization(model.graph)
+    common.InlinePass()(model)
+    parameters = set(model.graph.initializers)
+    _fold(model)
+    _drop_filler_biases(model.graph, parameters)
+    model = _without_functions(model)
+    _fold(model)
     for tidy in (
         common.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0),
         common.IdentityEliminationPass(),
         common.RemoveUnusedNodesPass(),
         common.RemoveUnusedFunctionsPass(),
+        common.CommonSubexpressionEliminationPass(),
         common.ClearMetadataAndDocStringPass(),
         common.ShapeInferencePass(data_prop=True),
     ):
         model = tidy(model).model
+    _check_training(model.graph)
     _check_weights(model.graph, name)
     _check_shapes(model.graph)
     return model
+
+
+def _fold(model: ir.Model) -> None:
+    onnxscript.optimizer.fold_constants_ir(model, onnx_shape_inference=True)
+    _FOLDING.apply_to_model(model)
+    onnxscript.optimizer.fold_constants_ir(model, onnx_shape_inference=True)
 
 
 def _fix_input(model: ir.Model, image_shape: tuple[int, ...], name: str) -> None:
@@ -84,43 +107,43 @@ def _fix_input(model: ir.Model, image_shape: tuple[int, ...], name: str) -> None
         value.shape = None  # shapes written for another input are inferred again
 
 
-def _decompose_batch_normalization(graph: ir.Graph) -> None:
-    """What did not fold into a convolution becomes a product and a sum with constants."""
-    for node in [node for node in graph if node.op_type == "BatchNormalization" and not node.domain]:
-        if node.attributes.get_int("training_mode", 0):
+def _drop_filler_biases(graph: ir.Graph, parameters: set[str]) -> None:
+    """Zeros that an exporter adds where a convolution has no bias are no parameters."""
+    for node in graph:
+        if node.op_type in ("Conv", "ConvTranspose") and len(node.inputs) > 2 and node.inputs[2] is not None:
+            bias = node.inputs[2]
+            array = constant_value(bias)
+            if bias.name not in parameters and array is not None and not array.any():
+                node.resize_inputs(2)
+
+
+def _without_functions(model: ir.Model) -> ir.Model:
+    """Operators that have no rule but a body in the standard are replaced by that body."""
+    wanted = {
+        node.op_type
+        for node in model.graph
+        if node.domain in ("", "ai.onnx") and node.op_type not in RULES.keys() | NOT_DIFFERENTIABLE and _has_body(node)
+    }
+    if not wanted:
+        return model
+    proto = onnx.shape_inference.infer_shapes(ir.to_proto(model))  # some bodies depend on the types
+    functions = [("", operator) for operator in sorted(wanted)]
+    inlined = onnx.inliner.inline_selected_functions(proto, functions, inline_schema_functions=True)
+    return ir.from_proto(inlined)
+
+
+def _has_body(node: ir.Node) -> bool:
+    try:
+        schema: Any = onnx.defs.get_schema(node.op_type, OPSET)
+    except onnx.defs.SchemaError:
+        return False
+    return bool(schema.has_function or schema.has_context_dependent_function)
+
+
+def _check_training(graph: ir.Graph) -> None:
+    for node in graph:
+        if node.op_type in ("BatchNormalization", "Dropout") and node.attributes.get_int("training_mode", False):
             raise NetworkError(f"{described(node)}: in training mode, expected inference. Call eval() before export.")
-        arrays = [None if value is None else constant_value(value) for value in node.inputs[1:]]
-        if any(array is None for array in arrays):
-            raise NetworkError(f"{described(node)}: statistics are computed, expected constants")
-        gamma, beta, mean, variance = (np.asarray(array, np.float64) for array in arrays)
-        scale = gamma / np.sqrt(variance + node.attributes.get_float("epsilon", 1e-5))
-        image = node.inputs[0]
-        assert image is not None
-        rank = 4 if image.shape is None else len(image.shape)
-        view = (1, -1, *(1,) * (rank - 2))
-        part = ir.Graph([], [], nodes=[], name="batch_normalization")
-        tape = Tape(part)
-        factor, offset = tape.floats(scale.reshape(view)), tape.floats((beta - mean * scale).reshape(view))
-        result = tape.Add(tape.Mul(image, factor), offset)
-        move(part, graph, before=node, prefix=f"{node.name}.")
-        ir.convenience.replace_all_uses_with(node.outputs[0], result, replace_graph_outputs=True)
-        graph.remove(node, safe=True)
-
-
-def move(part: ir.Graph, graph: ir.Graph, *, before: ir.Node | None = None, prefix: str) -> None:
-    """Move all nodes and initializers of one graph into another."""
-    nodes = list(part)
-    part.outputs[:] = []
-    part.remove(nodes)
-    initializers = list(part.initializers.values())
-    part.initializers.clear()
-    for initializer in initializers:
-        initializer.name = prefix + str(initializer.name)
-        graph.register_initializer(initializer)
-    if before is None:
-        graph.extend(nodes)
-    else:
-        graph.insert_before(before, nodes)
 
 
 def _check_weights(graph: ir.Graph, name: str) -> None:

@@ -215,7 +215,6 @@ def _manifest(
 ) -> Manifest:
     calibration_size = len(usual["trace"]) // 2
     head = request.head
-    directions = instrumented.readout.directions
     return Manifest(
         format=FORMAT,
         name=request.name,
@@ -234,8 +233,8 @@ def _manifest(
         ),
         map=spec,
         fisher=Fisher(
-            exact=directions.exact,
-            passes=len(directions.rows),
+            exact=instrumented.readout.exact,
+            passes=instrumented.readout.passes,
             layers=tuple(layer.name for layer in instrumented.forward.layers),
         ),
         parity=agreement,

@@ -84,11 +84,12 @@ RULES: dict[str, tuple[Rule | None, ...]] = {}
 also serves all further inputs of a variadic operator."""
 
 NOT_DIFFERENTIABLE = frozenset({
-    "And", "ArgMax", "ArgMin", "Ceil", "ConstantOfShape", "EyeLike", "Equal", "Floor", "Greater", "GreaterOrEqual",
-    "IsInf", "IsNaN", "Less", "LessOrEqual", "NonZero", "Not", "OneHot", "Or", "Range", "Round", "Shape", "Sign",
-    "Size", "TopK", "Xor",
+    "And", "ArgMax", "ArgMin", "BitShift", "BitwiseAnd", "BitwiseNot", "BitwiseOr", "BitwiseXor", "Ceil",
+    "ConstantOfShape", "Equal", "EyeLike", "Floor", "Greater", "GreaterOrEqual", "Hardmax", "IsInf", "IsNaN", "Less",
+    "LessOrEqual", "NonZero", "Not", "Or", "Range", "Round", "Shape", "Sign", "Size", "Xor",
 })  # fmt: skip
-"""Operators whose result is constant almost everywhere: the cotangent ends here."""
+"""Operators whose result is constant almost everywhere: the cotangent ends here, as it does at any
+result that is no floating number (a cast to whole numbers, a comparison)."""
 
 
 def rule(operator: str, *rules: Rule | None) -> None:

@@ -16,7 +16,8 @@ from .readout import Directions, Readout
 
 @dataclass(frozen=True)
 class Gaussian:
-    """Mean mu and log variance s per output, [1, 2D] along axis 1 or as two outputs [1, D].
+    """Mean mu and log variance s per output, [1, 2D] along axis 1 or as two outputs [1, D]; the same
+    with an image's axes behind: [1, 2D, h, w].
 
     Several members are an ensemble (Lakshminarayanan et al. 2017, arXiv 1612.01474): the mixture's
     mean, u_aleatoric^2 = mean of sigma_m^2, u_epistemic^2 = variance of mu_m.
@@ -46,23 +47,24 @@ class Gaussian:
             outputs = {"value": value, **scaled}
         outputs = {name: tape.Squeeze(value, [0]) for name, value in outputs.items()}
         chosen = Directions.choose(2 * math.prod(shape_of(means[0])), probes)
-        return Readout(outputs, _roots(tape, pairs, chosen), _regressors(tape, mean), chosen)
+        return Readout(outputs, _roots(tape, pairs, chosen), _regressors(tape, mean, shape_of(means[0])), chosen.exact)
 
 
 def _mean_and_log_variance(tape: Tape, outputs: list[ir.Value]) -> tuple[ir.Value, ir.Value]:
     shapes = [shape_of(output) for output in outputs]
-    if len(outputs) == 2 and shapes[0] == shapes[1] and len(shapes[0]) == 2:
+    if len(outputs) == 2 and shapes[0] == shapes[1] and len(shapes[0]) >= 2:
         return outputs[0], outputs[1]
-    if len(outputs) == 1 and len(shapes[0]) == 2 and shapes[0][1] % 2 == 0:
+    if len(outputs) == 1 and len(shapes[0]) >= 2 and shapes[0][1] % 2 == 0:
         half = shapes[0][1] // 2
         mean, log_variance = tape.Split(outputs[0], [half, half], axis=1, outputs=2)
-        shape = ir.Shape((1, half))
+        shape = ir.Shape((1, half, *shapes[0][2:]))
         for part in (mean, log_variance):
             part.shape, part.dtype = shape, tape.dtype
         return mean, log_variance
     raise NetworkError(
         f"the network's outputs have shapes {[list(shape) for shape in shapes]}; a Gaussian head expects one output "
-        "[1, 2D] (D means, then D log variances), or two outputs [1, D] (means and log variances)"
+        "[1, 2D] (D means, then D log variances), or two outputs [1, D] (means and log variances), each with or "
+        "without an image's axes behind"
     )
 
 
@@ -72,17 +74,19 @@ def _average(tape: Tape, values: list[ir.Value]) -> ir.Value:
 
 def _roots(tape: Tape, pairs: list[tuple[ir.Value, ir.Value]], chosen: Directions) -> dict[ir.Value, ir.Value]:
     shape = shape_of(pairs[0][0])
-    of_mean, of_log_variance = (part.reshape(-1, *shape) for part in np.split(chosen.rows, 2, axis=1))
+    half = math.prod(shape)
     share = 1.0 / math.sqrt(len(pairs))
+    of_mean = tape.Mul(chosen.written(tape, slice(half), shape), share)
+    of_log_variance = tape.Mul(chosen.written(tape, slice(half, None), shape), share / math.sqrt(2.0))
     roots = {}
     for mean, log_variance in pairs:
         precision = tape.Exp(tape.Mul(log_variance, -0.5))
-        roots[mean] = tape.Mul(tape.floats(of_mean * share), precision)
-        roots[log_variance] = tape.floats(of_log_variance * share / math.sqrt(2.0))
+        roots[mean] = tape.Mul(of_mean, precision)
+        roots[log_variance] = of_log_variance
     return roots
 
 
-def _regressors(tape: Tape, mean: ir.Value) -> ir.Value:
-    """1, the predicted means and their squares."""
-    flat = tape.Reshape(mean, [-1])
+def _regressors(tape: Tape, mean: ir.Value, shape: tuple[int, ...]) -> ir.Value:
+    """1, the predicted means (of an image: their averages) and their squares."""
+    flat = tape.ReduceMean(mean, [0, *range(2, len(shape))], keepdims=0)
     return tape.Concat(np.ones(1, tape.dtype.numpy()), flat, tape.Mul(flat, flat), axis=0)

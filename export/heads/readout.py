@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -9,10 +10,15 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from ..tape import Tape
+from ..errors import NetworkError
+from ..tape import Tape, shape_of
 
 EXACT_ROWS = 16
 """Up to this many score factors the Fisher information is computed exactly by default."""
+
+
+MOST_ROWS = 1024
+"""More score factors than these, one reverse pass each, are refused rather than waited for."""
 
 
 @dataclass(frozen=True)
@@ -29,13 +35,23 @@ class Directions:
     @classmethod
     def choose(cls, size: int, probes: int | None) -> Directions:
         """For `size` score factors. probes: how many random ones; 0 for all unit vectors; None for
-        all up to EXACT_ROWS, else 2 probes."""
+        all up to EXACT_ROWS, else 2 probes. Raises NetworkError for all of more than MOST_ROWS."""
         if probes is None:
             probes = 0 if size <= EXACT_ROWS else 2
         if probes == 0:
+            if size > MOST_ROWS:
+                raise NetworkError(f"{size} score factors cannot all be computed, at most {MOST_ROWS}. Give --probes.")
             return cls(np.eye(size), exact=True)
         signs = np.random.default_rng(0).choice([-1.0, 1.0], (probes, size))
         return cls(signs / np.sqrt(probes), exact=False)
+
+    def written(self, tape: Tape, columns: slice, shape: tuple[int, ...]) -> ir.Value:
+        """Some of the rows' columns in the graph, [S, *shape]; signs take a byte each in the file."""
+        rows = self.rows[:, columns].reshape(-1, *shape)
+        if self.exact:
+            return tape.floats(rows)
+        signs = tape.Cast(tape.constant(np.sign(rows).astype(np.int8)), to=tape.dtype)
+        return tape.Mul(signs, 1.0 / math.sqrt(len(rows)))
 
 
 @dataclass(frozen=True)
@@ -45,13 +61,18 @@ class Readout:
     outputs: the bundle's outputs by name. roots: distribution parameters o, each with its score
     factors stacked, [S, *shape of o]: seeding the reverse pass with one row for every root gives
     the derivative of one score factor. regressors: float [P], what usual features are conditioned on.
-    directions: how the score factors are combined into those rows.
+    exact: whether the rows give the whole information, or an estimate by random probes.
     """
 
     outputs: dict[str, ir.Value]
     roots: dict[ir.Value, ir.Value]
     regressors: ir.Value
-    directions: Directions
+    exact: bool
+
+    @property
+    def passes(self) -> int:
+        """Reverse passes: the rows of each root."""
+        return shape_of(next(iter(self.roots.values())))[0]
 
 
 class Head(Protocol):

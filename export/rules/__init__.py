@@ -1,6 +1,30 @@
 """The table of rules, by family of operators. Importing this package fills it."""
 
-from ..registry import RULES
-from . import convolution, elementwise, indexing, matrix, pooling, reduction, shape, softmax
+from ..registry import NOT_DIFFERENTIABLE, RULES
+from . import (
+    convolution,
+    elementwise,
+    indexing,
+    matrix,
+    normalisation,
+    pooling,
+    reduction,
+    resizing,
+    shape,
+    softmax,
+)
 
-__all__ = ["RULES", "convolution", "elementwise", "indexing", "matrix", "pooling", "reduction", "shape", "softmax"]
+__all__ = [
+    "NOT_DIFFERENTIABLE",
+    "RULES",
+    "convolution",
+    "elementwise",
+    "indexing",
+    "matrix",
+    "normalisation",
+    "pooling",
+    "reduction",
+    "resizing",
+    "shape",
+    "softmax",
+]

@@ -118,23 +118,81 @@ def _gather_elements(s: Step) -> ir.Value:
 
 
 def _scattered(s: Step) -> ir.Value:
-    _check_adds(s)
+    _reduction(s)
     return s.op.GatherElements(s.ct, s.x(1), axis=s.attribute("axis", 0))
 
 
 def _scattered_into(s: Step) -> ir.Value:
-    _check_adds(s)
-    return s.ct
+    """What was replaced does not count."""
+    if _reduction(s) == "add":
+        return s.ct
+    return s.op.ScatterElements(s.ct, s.x(1), s.op.zeros(s.shape(2)), axis=s.attribute("axis", 0))
 
 
-def _check_adds(s: Step) -> None:
-    reduction = s.attribute("reduction", "none")
-    if reduction != "add":
-        raise NetworkError(f"{described(s.node)}: reduction {reduction}, expected add")
+def _scattered_slices(s: Step) -> ir.Value:
+    _reduction(s)
+    return s.op.GatherND(s.ct, s.x(1))
+
+
+def _scattered_slices_into(s: Step) -> ir.Value:
+    if _reduction(s) == "add":
+        return s.ct
+    return s.op.ScatterND(s.ct, s.x(1), s.op.zeros(s.shape(2)))
+
+
+def _reduction(s: Step) -> str:
+    reduction = str(s.attribute("reduction", "none"))
+    if reduction not in ("none", "add"):
+        raise NetworkError(f"{described(s.node)}: reduction {reduction}, expected none or add")
+    return reduction
+
+
+def _gather_slices(s: Step) -> ir.Value:
+    """Added up where slices were read more than once. Batch axes become indices like the others."""
+    batch, indices = s.attribute("batch_dims", 0), s.x(1)
+    if batch:
+        own = np.indices(s.shape(1)[:-1])[:batch]
+        indices = s.op.Concat(np.moveaxis(own, 0, -1).astype(np.int64), indices, axis=-1)
+    return s.op.ScatterND(s.op.zeros(s.shape()), indices, s.ct, reduction="add")
+
+
+def _best(s: Step) -> ir.Value:
+    """The cotangent goes to the elements that were among the best."""
+    axis = s.attribute("axis", -1)
+    return s.op.ScatterElements(s.op.zeros(s.shape()), s.node.outputs[1], s.ct, axis=axis, reduction="add")
+
+
+def _one_hot_values(s: Step) -> ir.Value:
+    """[off, on]: the sums of the cotangent over the places of each."""
+    hot = s.op.OneHot(s.x(0), s.x(1), s.op.floats([0.0, 1.0]), axis=s.attribute("axis", -1))
+    on = s.op.ReduceSum(s.op.Mul(s.ct, hot), keepdims=0)
+    off = s.op.Sub(s.op.ReduceSum(s.ct, keepdims=0), on)
+    return s.op.Concat(s.op.Unsqueeze(off, [0]), s.op.Unsqueeze(on, [0]), axis=0)
+
+
+def _cumulated(s: Step) -> ir.Value:
+    turned = 1 - s.attribute("reverse", 0)
+    return s.op.CumSum(s.ct, s.x(1), exclusive=s.attribute("exclusive", 0), reverse=turned)
+
+
+def _reversed_sequence(s: Step) -> ir.Value:
+    axes = {"batch_axis": s.attribute("batch_axis", 1), "time_axis": s.attribute("time_axis", 0)}
+    return s.op.ReverseSequence(s.ct, s.x(1), **axes)
+
+
+def _triangle(s: Step) -> ir.Value:
+    return s.op.Trilu(s.ct, s.x(1) if s.has(1) else None, upper=s.attribute("upper", 1))
 
 
 rule("Slice", _slice, None, None, None, None)
 rule("Pad", _pad, None, None, None)
 rule("Gather", _gather, None)
 rule("GatherElements", _gather_elements, None)
+rule("GatherND", _gather_slices, None)
 rule("ScatterElements", _scattered_into, None, _scattered)
+rule("ScatterND", _scattered_slices_into, None, _scattered_slices)
+rule("TopK", _best, None)
+rule("OneHot", None, None, _one_hot_values)
+rule("CumSum", _cumulated, None)
+rule("ReverseSequence", _reversed_sequence, None)
+rule("Trilu", _triangle, None)

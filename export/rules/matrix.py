@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from ..registry import Step, rule
+from ..errors import NetworkError
+from ..registry import Step, described, rule
 from ..tape import shape_of
 from .broadcasting import broadcast, unbroadcast
 
@@ -51,5 +52,28 @@ def _scaled(s: Step, value: ir.Value, attribute: str) -> ir.Value:
     return value if factor == 1.0 else s.op.Mul(value, factor)
 
 
+def _einsum(s: Step) -> ir.Value:
+    """The operand changes places with the result; letters that only it had are spread again."""
+    equation = str(s.attribute("equation", "")).replace(" ", "")
+    operands, arrow, result = equation.partition("->")
+    terms = operands.split(",")
+    own = terms[s.index]
+    if "." in equation or not arrow or any(len(set(term)) < len(term) for term in (*terms, result)):
+        raise NetworkError(
+            f"{described(s.node)}: equation {equation}, expected an explicit result, and neither ellipsis nor a letter "
+            "twice in a term. Write the contraction as MatMul and Transpose."
+        )
+    others = [(term, s.x(i)) for i, term in enumerate(terms) if i != s.index]
+    known = set(result).union(*(term for term, _ in others))
+    found = "".join(letter for letter in own if letter in known)
+    inputs = ",".join([result, *(term for term, _ in others)])
+    ct = s.op.Einsum(s.ct, *(value for _, value in others), equation=f"{inputs}->{found}")
+    if found != own:
+        ct = s.op.Unsqueeze(ct, [i for i, letter in enumerate(own) if letter not in known])
+        ct = s.op.Expand(ct, list(s.shape(s.index)))
+    return ct
+
+
 rule("MatMul", _matmul, _matmul)
+rule("Einsum", _einsum)
 rule("Gemm", _gemm_factor, _gemm_factor, broadcast(lambda s: _scaled(s, s.ct, "beta")))

@@ -54,5 +54,41 @@ def _counts(window: Window, size: tuple[int, ...], out: tuple[int, ...], with_pa
     return counts
 
 
+def _powered_slope(s: Step, p: int) -> ir.Value:
+    """d|x|^p / dx over p."""
+    size = s.op.Abs(s.x())
+    powered = size if p == 2 else s.op.Pow(size, float(p - 1))
+    return s.op.Sign(s.x()) if p == 1 else s.op.Mul(s.op.Sign(s.x()), powered)
+
+
+def _root_slope(s: Step, p: int) -> ir.Value:
+    """ct y^(1-p), of the p-th root y."""
+    return s.ct if p == 1 else s.op.Div(s.ct, s.op.Pow(s.y, float(p - 1)))
+
+
+def _lp_pool(s: Step) -> ir.Value:
+    """The p-th root of a sum over windows of |x|^p."""
+    p = s.attribute("p", 2)
+    window = Window.of(s, tuple(s.attribute("kernel_shape", ())))
+    size, out, channels = s.shape()[2:], shape_of(s.y)[2:], s.shape()[1]
+    ones = s.op.floats(np.ones((channels, 1, *window.kernel)))
+    depthwise = Window(window.kernel, window.strides, window.pads, window.dilations, group=channels)
+    return s.op.Mul(_powered_slope(s, p), transposed(s.op, _root_slope(s, p), ones, depthwise, out, size))
+
+
+def _global_lp_pool(s: Step) -> ir.Value:
+    p = s.attribute("p", 2)
+    return s.op.Mul(_powered_slope(s, p), _root_slope(s, p))
+
+
+def _max_unpool(s: Step) -> ir.Value:
+    """Indices count within the flattened result."""
+    flat = s.op.GatherElements(s.op.Reshape(s.ct, [-1]), s.op.Reshape(s.x(1), [-1]), axis=0)
+    return s.op.Reshape(flat, list(s.shape()))
+
+
+rule("LpPool", _lp_pool)
+rule("GlobalLpPool", _global_lp_pool)
+rule("MaxUnpool", _max_unpool, None, None)
 rule("MaxPool", _max_pool)
 rule("AveragePool", _average_pool)

@@ -1,8 +1,9 @@
 """Running a graph in float64, which ONNX Runtime has no convolutions for.
 
-ONNX's reference evaluator, with torch's convolution and max pool and numpy's gathering in place of
-its own: those fail on batches with groups, on axes longer than 64, and number the winners of a pool
-differently from ONNX Runtime.
+ONNX's reference evaluator, with torch's and numpy's operators in place of those that it lacks or
+that fail: on batches with groups, on axes longer than 64, on means that broadcast, on the 1-norm of
+negative numbers, on a global maximum over other than two axes, in the last digits of the error
+function. Its max pool numbers the winners differently from ONNX Runtime.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ def run(model: ir.Model, feeds: Mapping[str, np.ndarray]) -> list[Any]:
 def _padded(x: np.ndarray, pads: list[int], value: float = 0.0) -> torch.Tensor:
     half = len(pads) // 2
     by_axis = [p for axis in reversed(range(half)) for p in (pads[axis], pads[axis + half])]
-    return F.pad(torch.from_numpy(np.ascontiguousarray(x)), by_axis, value=value)
+    return F.pad(torch.from_numpy(np.array(x, order="C")), by_axis, value=value)
 
 
 class Conv(OpRun):
@@ -36,7 +37,7 @@ class Conv(OpRun):
         function = (F.conv1d, F.conv2d, F.conv3d)[spatial - 1]
         bias = None if b is None else torch.from_numpy(b)
         image = _padded(x, pads or [0] * 2 * spatial)
-        weight = torch.from_numpy(np.ascontiguousarray(w))
+        weight = torch.from_numpy(np.array(w, order="C"))
         return (function(image, weight, bias, strides or 1, 0, dilations or 1, group).numpy(),)
 
 
@@ -51,7 +52,7 @@ class ConvTranspose(OpRun):
         pads = pads or zeros * 2
         bias = None if b is None else torch.from_numpy(b)
         function = (F.conv_transpose1d, F.conv_transpose2d, F.conv_transpose3d)[spatial - 1]
-        image, weight = (torch.from_numpy(np.ascontiguousarray(a)) for a in (x, w))
+        image, weight = (torch.from_numpy(np.array(a, order="C")) for a in (x, w))
         full = function(image, weight, None, strides, 0, 0, group, dilations).numpy()
         wide = np.pad(full, [(0, 0), (0, 0), *((0, e) for e in extra)])
         crop = [slice(pads[i], wide.shape[2 + i] - pads[i + spatial]) for i in range(spatial)]
@@ -79,4 +80,30 @@ class GatherElements(OpRun):
         return (np.take_along_axis(x, indices, axis),)
 
 
-_REPLACED = [Conv, ConvTranspose, MaxPool, GatherElements]
+class Erf(OpRun):
+    def _run(self, x):  # type: ignore[no-untyped-def]
+        return (torch.erf(torch.from_numpy(x)).numpy(),)
+
+
+class GlobalLpPool(OpRun):
+    def _run(self, x, p=2):  # type: ignore[no-untyped-def]
+        axes = tuple(range(2, x.ndim))
+        return ((np.abs(x) ** p).sum(axis=axes, keepdims=True) ** (1 / p),)
+
+
+class GlobalMaxPool(OpRun):
+    def _run(self, x):  # type: ignore[no-untyped-def]
+        return (x.max(axis=tuple(range(2, x.ndim)), keepdims=True),)
+
+
+class LpNormalization(OpRun):
+    def _run(self, x, axis=-1, p=2):  # type: ignore[no-untyped-def]
+        return (x / np.linalg.norm(x, ord=p, axis=axis, keepdims=True),)
+
+
+class Mean(OpRun):
+    def _run(self, *x):  # type: ignore[no-untyped-def]
+        return (sum(np.broadcast_arrays(*x)) / len(x),)
+
+
+_REPLACED = [Conv, ConvTranspose, Erf, GatherElements, GlobalLpPool, GlobalMaxPool, LpNormalization, MaxPool, Mean]

@@ -45,8 +45,8 @@ def out(tmp_path: Path) -> Path:
 
 def test_operators_without_a_rule_are_all_named_with_their_nodes(usual_folder: Path, out: Path) -> None:
     said = refused("tests.networks:not_differentiable", "--head", "softmax", "--images", usual_folder, "-o", out)
-    assert "Atan (node " in said
-    assert "Asinh (node " in said
+    assert said.count("Det (node ") == 2
+    assert said.count("DFT (node ") == 1
 
 
 def test_a_network_without_weights_is_refused(usual_folder: Path, out: Path) -> None:
@@ -177,7 +177,9 @@ def test_a_forward_onnx_file_gives_the_same_bundle_as_its_torch_module(
     image = (usual_image(0).astype(np.float32) / 65535.0)[None, None]
     ours, theirs = (open_bundle(path).run(image, explain=True) for path in (bundle, classifier_bundle))
     for name in ours:
-        np.testing.assert_allclose(ours[name].astype(float), theirs[name].astype(float), rtol=1e-4, atol=1e-6)
+        # The profile whitens by up to 1 / ROUNDING what two graphs round differently (1e-7 each).
+        atol = 2e-3 if name == "statistic" else 1e-6
+        np.testing.assert_allclose(ours[name].astype(float), theirs[name].astype(float), rtol=1e-4, atol=atol)
 
 
 def test_options_are_written_into_the_manifest(usual_folder: Path, tmp_path: Path) -> None:

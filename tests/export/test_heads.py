@@ -70,7 +70,7 @@ def head_outputs(head: Gaussian) -> dict[str, np.ndarray]:
     return dict(zip(outputs, evaluated, strict=True))
 
 
-@pytest.mark.parametrize("shape", [(1, 3), (1, 4, 2, 2), (1,)])
+@pytest.mark.parametrize("shape", [(1, 3), (1, 3, 2, 2), (1,)])
 def test_outputs_of_another_shape_are_refused(shape: tuple[int, ...]) -> None:
     graph = ir.Graph([], [], nodes=[], name="head", opset_imports={"": 20})
     output = ir.val("output", dtype=ir.DataType.FLOAT, shape=shape)

@@ -59,10 +59,11 @@ def _by_graph(operator: str, case: Case, seeds: Sequence, weights: Sequence) -> 
     graph = ir.Graph([*inputs, *seed_inputs], [], nodes=[], opset_imports={"": 20}, name="case")
     tape = Tape(graph, ir.DataType.DOUBLE)
     remaining = list(inputs)
-    places = [case.constants.get(i) for i in range(len(inputs) + len(case.constants))]
-    operands = [remaining.pop(0) if constant is None else constant for constant in places]
+    count = max([len(inputs) + len(case.constants), *(i + 1 for i in case.constants)])
+    places = [case.constants.get(i) for i in range(count)]
+    operands = [remaining.pop(0) if constant is None and remaining else constant for constant in places]
     outputs = getattr(tape, operator)(*operands, outputs=case.outputs, **case.attributes)
-    outputs = [outputs] if case.outputs == 1 else list(outputs)
+    outputs = [outputs] if case.outputs == 1 else list(outputs[: len(seeds)])
     model = _inferred(graph, outputs)
 
     first = cotangents(tape, dict(zip(outputs, seed_inputs, strict=True)), inputs)
