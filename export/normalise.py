@@ -89,7 +89,7 @@ def _fix_input(model: ir.Model, image_shape: tuple[int, ...], name: str) -> None
         listed = ", ".join(str(value.name) for value in inputs)
         raise NetworkError(f"{name}: inputs {listed or 'none'}, expected one image [1, C, H, W]")
     (image,) = inputs
-    given = [None if not isinstance(dim, int) else dim for dim in image.shape] if image.shape else None
+    given = [dim if isinstance(dim, int) and dim > 0 else None for dim in image.shape] if image.shape else None
     fits = given is None or (
         len(given) == len(image_shape)
         and all(have in (None, want) for have, want in zip(given[1:], image_shape[1:], strict=True))
