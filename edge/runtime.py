@@ -21,9 +21,11 @@ from .verdict import (
     SCHEMA_VERSION,
     BundleReference,
     CheckResult,
+    ClassImage,
     ClassProbability,
     CompactMap,
     Result,
+    ResultImage,
     Verdict,
     written,
 )
@@ -84,7 +86,8 @@ class Runtime:
         if image.shape != self.bundle.image_shape:
             raise ImageRefused(f"image {list(image.shape)}, the graph expects {list(self.bundle.image_shape)}")
         outputs = self.bundle.run(image, explain == "always")
-        results, probabilities = self._results(outputs), self._probabilities(outputs)
+        results, result_images = self._results(outputs), self._result_images(outputs)
+        probabilities, class_image = self._probabilities(outputs), self._class_image(outputs)
         checks = self._checks(outputs)
         reasons = [_reason(check) for check in checks if check.flagged]
         verdict = self._verdict(
@@ -94,7 +97,9 @@ class Runtime:
             frame=number,
             input_digest=digest,
             results=results,
+            result_images=result_images,
             probabilities=probabilities,
+            class_image=class_image,
             checks=checks,
             map=None if explain == "never" else self._map(outputs),
         )
@@ -108,7 +113,9 @@ class Runtime:
             frame=number,
             input_digest=digest,
             results=[],
+            result_images=[],
             probabilities=[],
+            class_image=None,
             checks=[],
             map=None,
         )
@@ -121,7 +128,7 @@ class Runtime:
 
     def _results(self, outputs: dict[str, NDArray]) -> list[Result]:
         manifest = self.bundle.manifest
-        if manifest.coverage is None:
+        if manifest.coverage is None or outputs["value"].ndim > 1:
             return []
         columns = [outputs[name].astype(float) for name in ("value", "u_aleatoric", "u_epistemic", "u")]
         _require_finite("value or uncertainty", *columns)
@@ -144,14 +151,45 @@ class Runtime:
             )
         ]
 
+    def _result_images(self, outputs: dict[str, NDArray]) -> list[ResultImage]:
+        manifest = self.bundle.manifest
+        if manifest.coverage is None or outputs["value"].ndim == 1:
+            return []
+        names = ("value", "u_aleatoric", "u_epistemic", "u")
+        _require_finite("value or uncertainty", *(outputs[name] for name in names))
+        return [
+            ResultImage(
+                name=measurand.name,
+                unit=measurand.unit,
+                rows=outputs["value"].shape[1],
+                columns=outputs["value"].shape[2],
+                coverage_factor=factor,
+                coverage_probability=manifest.coverage.probability,
+                **{name: _float_bytes(outputs[name][i]) for name in names},
+            )
+            for i, (measurand, factor) in enumerate(zip(manifest.measurands, manifest.coverage.factors, strict=True))
+        ]
+
     def _probabilities(self, outputs: dict[str, NDArray]) -> list[ClassProbability]:
         if "probability" not in outputs:
             return []
         _require_finite("class probability", outputs["probability"])
+        per_class = outputs["probability"].reshape(len(self.bundle.manifest.classes), -1).mean(axis=1)
         return [
             ClassProbability(name=name, probability=float(p))
-            for name, p in zip(self.bundle.manifest.classes, outputs["probability"], strict=True)
+            for name, p in zip(self.bundle.manifest.classes, per_class, strict=True)
         ]
+
+    def _class_image(self, outputs: dict[str, NDArray]) -> ClassImage | None:
+        if "probability" not in outputs or outputs["probability"].ndim == 1:
+            return None
+        probability = outputs["probability"]
+        return ClassImage(
+            rows=probability.shape[1],
+            columns=probability.shape[2],
+            classes=probability.argmax(axis=0).astype(np.uint8).tobytes(),
+            probability=_float_bytes(probability.max(axis=0)),
+        )
 
     def _checks(self, outputs: dict[str, NDArray]) -> list[CheckResult]:
         return [
@@ -197,6 +235,10 @@ def _refusal(error: Exception) -> str:
     if isinstance(error, MemoryError):
         return "does not fit into memory"
     return f"unexpected {type(error).__name__}: {error}; please report it with the image"
+
+
+def _float_bytes(array: NDArray) -> bytes:
+    return array.astype("<f4").tobytes()
 
 
 def _require_finite(what: str, *arrays: NDArray) -> None:

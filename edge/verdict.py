@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,11 +27,38 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     text: str
 
 
+class ResultImage(msgspec.Struct, frozen=True, kw_only=True):
+    """One measurand's result for each pixel of an image, as `Result` for a single one. The fields of
+    bytes are float32, little-endian, in row order [rows, columns], in base64 in JSON."""
+
+    name: str
+    unit: str
+    rows: int
+    columns: int
+    value: bytes
+    u_aleatoric: bytes
+    u_epistemic: bytes
+    u: bytes
+    coverage_factor: float
+    coverage_probability: float
+
+
 class ClassProbability(msgspec.Struct, frozen=True, kw_only=True):
-    """One class's calibrated probability."""
+    """One class's calibrated probability; of an image of classes its average over the pixels, the
+    share of the image that the class is expected to take."""
 
     name: str
     probability: float
+
+
+class ClassImage(msgspec.Struct, frozen=True, kw_only=True):
+    """The most probable class of each pixel, its number as uint8 [rows, columns], and its probability,
+    float32 little-endian; both in row order, in base64 in JSON."""
+
+    rows: int
+    columns: int
+    classes: bytes
+    probability: bytes
 
 
 class CheckResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,7 +112,9 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     software: str
     created: str
     results: list[Result]
+    result_images: list[ResultImage]
     probabilities: list[ClassProbability]
+    class_image: ClassImage | None
     checks: list[CheckResult]
     map: CompactMap | None
 

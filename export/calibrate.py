@@ -94,7 +94,8 @@ def _reader(path: Path, expected: Input) -> Callable[[], NDArray[np.float32]]:
 
 @dataclass(frozen=True)
 class Targets:
-    """Known values of the calibration images: float64 [n, D], or class indices int64 [n]."""
+    """Known values of the calibration images: float64 [n, D], or [n, D, h, w] for images of values, or class
+    indices int64 [n]."""
 
     measurands: tuple[Measurand, ...]
     values: NDArray
@@ -102,10 +103,13 @@ class Targets:
 
 def read_targets(path: Path, images: Sequence[Path]) -> Targets:
     """Known values from a CSV file with a column `file` and a column for each measurand, headed
-    `name [unit]` (unit "1" if left out), or one column `class`.
+    `name [unit]` (unit "1" if left out), or one column `class`; or, for images of values, from a folder
+    with a sub-folder for each measurand, named so, of .npy files [h, w] named like the images.
 
     Raises CalibrationError naming the file and line.
     """
+    if path.is_dir():
+        return _target_images(path, images)
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
@@ -122,6 +126,30 @@ def read_targets(path: Path, images: Sequence[Path]) -> Targets:
     if columns == ["class"]:
         return Targets((), np.array(values, dtype=np.int64)[:, 0])
     return Targets(tuple(_measurand(column) for column in columns), np.array(values))
+
+
+def _target_images(folder: Path, images: Sequence[Path]) -> Targets:
+    measurands = sorted(entry for entry in folder.iterdir() if entry.is_dir())
+    if not measurands:
+        raise CalibrationError(f"targets {folder}: no sub-folder, expected one for each measurand, `name [unit]`")
+    values: list[NDArray[np.float64]] = []
+    for image in images:
+        arrays = [_target_image(entry / f"{image.stem}.npy") for entry in measurands]
+        shapes = [array.shape for array in (*arrays, *(values[0] if values else ()))]
+        if len(set(shapes)) > 1:
+            raise CalibrationError(f"targets for {image.name} have shapes {shapes}, expected one shape for all images")
+        values.append(np.stack(arrays))
+    return Targets(tuple(_measurand(entry.name) for entry in measurands), np.stack(values))
+
+
+def _target_image(path: Path) -> NDArray[np.float64]:
+    try:
+        array = np.load(path, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise CalibrationError(f"targets {path}: {error}") from error
+    if array.ndim != 2 or array.dtype.kind not in "iuf" or not np.isfinite(array).all():
+        raise CalibrationError(f"targets {path}: {array.dtype} {array.shape}, expected finite numbers [h, w]")
+    return array.astype(np.float64)
 
 
 def _number(path: Path, row: dict[str, str], column: str) -> float:

@@ -115,15 +115,19 @@ def p_value(tape: Tape, statistic: ir.Value, usual: NDArray[np.float32]) -> ir.V
 
 
 def conformal_factor(scores: NDArray[np.float64], probability: float) -> float:
-    """The coverage factor k: the ceil((n + 1) probability)-th smallest |y - value| / u (split
+    """The coverage factor k: the ceil((n + 1) probability)-th smallest |y - value| / u of n images (split
     conformal prediction; Lei et al. 2018, J. Am. Stat. Assoc. 113).
 
-    Raises CalibrationError for fewer images than the probability needs.
+    scores: [n], or [n, pixels]: then the same quantile over the pixels of all images, so that the
+    probability is that of a pixel drawn at random. Raises CalibrationError for fewer images than the
+    probability needs.
     """
-    rank = math.ceil((len(scores) + 1) * probability)
-    if rank > len(scores):
+    count = len(scores)
+    rank = math.ceil((count + 1) * probability)
+    if rank > count:
         raise CalibrationError(
-            f"{len(scores)} calibration targets; a coverage of {probability} needs at least "
+            f"{count} calibration targets; a coverage of {probability} needs at least "
             f"{math.ceil(probability / (1 - probability))}. Give more images with targets."
         )
-    return float(np.sort(scores)[rank - 1])
+    pixels = scores[0].size
+    return float(np.sort(scores, axis=None)[rank * pixels - 1])

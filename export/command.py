@@ -19,7 +19,18 @@ _SIZE = (click.IntRange(1), click.IntRange(1))
 @click.option("--images", "folder", required=True, type=click.Path(path_type=Path), help="Folder of usual images.")
 @click.option("--output", "-o", required=True, type=click.Path(path_type=Path, dir_okay=False), help="Bundle to write.")
 @click.option("--head", type=click.Choice(["gaussian", "softmax"]), required=True)
-@click.option("--targets", type=click.Path(path_type=Path), help="CSV: file, and `name [unit]` columns or `class`.")
+@click.option(
+    "--targets",
+    type=click.Path(path_type=Path),
+    help="CSV: file, and `name [unit]` columns or `class`; or a folder of `name [unit]` sub-folders of .npy images.",
+)
+@click.option(
+    "--network-output",
+    "selected",
+    type=click.IntRange(0),
+    multiple=True,
+    help="Which of the network's outputs the head reads, from 0; by default all.",
+)
 @click.option("--logarithmic", is_flag=True, help="A Gaussian head predicts the logarithm of the measurand.")
 @click.option("--classes", help="Names of the classes, separated by commas.")
 @click.option("--name", help="The bundle's name; by default the output's.")
@@ -55,14 +66,15 @@ def _export(
     networks: tuple[str, ...], folder: Path, output: Path, targets: Path | None, options: dict[str, Any]
 ) -> None:
     from .calibrate import Folder, read_targets
-    from .network import load
+    from .network import load, select
     from .pipeline import export
 
     calibration = Folder.open(folder)
     request = _request(calibration, output, options)
     images = calibration.images(request.input)
     shape = images[0]().shape
-    members = [member for network in networks for member in load(network, shape)]
+    loaded = [member for network in _progress(networks, "trace") for member in load(network, shape)]
+    members = [select(member, options["selected"]) for member in loaded]
     known = read_targets(targets, calibration.paths) if targets else None
     manifest = export(members, images, known, request, output, _progress)
     agreement = manifest.parity

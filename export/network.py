@@ -53,6 +53,23 @@ def load(source: str, image_shape: tuple[int, ...]) -> list[Network]:
     return from_modules(_call_factory(source), image_shape, source)
 
 
+def select(network: Network, outputs: Sequence[int]) -> Network:
+    """The network with only those of its outputs, by number; all of them if none is given.
+
+    Raises NetworkError for a number that it has not.
+    """
+    results = list(network.model.graph.outputs)
+    if not outputs:
+        return network
+    if max(outputs) >= len(results):
+        names = ", ".join(f"{i} {result.name}" for i, result in enumerate(results))
+        raise NetworkError(f"{network.name}: no output {max(outputs)}, expected one of: {names}")
+    model = network.model.clone()
+    model.graph.outputs[:] = [list(model.graph.outputs)[i] for i in outputs]
+    forward = network.forward
+    return Network(network.name, network.framework, model, lambda image: [forward(image)[i] for i in outputs])
+
+
 def from_modules(modules: Any, image_shape: tuple[int, ...], name: str) -> list[Network]:
     """Networks of torch modules, exported for static `image_shape` [1, C, H, W]."""
     import torch

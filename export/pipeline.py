@@ -83,7 +83,7 @@ def export(
     """
     checks.require_enough(len(images), request.alpha, len(request.checks))
     request = _with_temperature(networks, images, targets, request, progress)
-    instrumented = _instrumented(networks, images, request)
+    instrumented = _instrumented(networks, images, request, progress)
     usual = collect(_calibration_model(instrumented), images, lambda items: progress(items, "calibrate"))
     agreement = parity.compare(
         networks,
@@ -101,10 +101,11 @@ def export(
     return manifest
 
 
-def _instrumented(networks: Sequence[Network], images: Images, request: Request) -> Instrumented:
+def _instrumented(networks: Sequence[Network], images: Images, request: Request, progress: Progress) -> Instrumented:
     shape = images[0]().shape
-    members = [normalise(network.model.clone(), shape, network.name) for network in networks]
-    return instrument(join(members), request.head, request.probes)
+    members = [normalise(n.model.clone(), shape, n.name) for n in progress(networks, "normalise")]
+    (instrumented,) = [instrument(join(m), request.head, request.probes) for m in progress([members], "differentiate")]
+    return instrumented
 
 
 def _shape(instrumented: Instrumented) -> tuple[int, ...]:
@@ -120,6 +121,11 @@ def _with_temperature(
         return request
     forward = networks[0].forward
     logits = np.stack([forward(read())[0][0] for read in progress(images[_FIT], "fit temperature")])
+    if logits.ndim > 2 or targets.values.ndim > 1:
+        raise CalibrationError(
+            f"targets for a network with results {list(logits.shape[1:])}; a temperature is fitted to one class an "
+            "image. Leave out --targets: the probabilities are then the network's own."
+        )
     if targets.values.max() >= logits.shape[1] or targets.values.min() < 0:
         raise CalibrationError(f"targets with classes up to {targets.values.max()}, the network has {logits.shape[1]}")
     return replace(request, head=Softmax(fit_temperature(logits, targets.values[_FIT])))
@@ -193,15 +199,22 @@ def _coverage(request: Request, usual: dict[str, NDArray], targets: Targets | No
         )
     if targets.values.shape != usual["value"].shape:
         raise CalibrationError(
-            f"targets for {targets.values.shape[1]} measurands, the network gives {usual['value'].shape[1]}"
+            f"targets for {_dimensions(targets.values)}, the network gives {_dimensions(usual['value'])}"
         )
     scores = np.abs(targets.values - usual["value"]) / usual["u"]
     return Coverage(
         probability=request.coverage_probability,
-        factors=tuple(checks.conformal_factor(s, request.coverage_probability) for s in scores.T),
+        factors=tuple(
+            checks.conformal_factor(scores[:, i], request.coverage_probability) for i in range(scores.shape[1])
+        ),
         basis="conformal",
         calibration_size=len(scores),
     )
+
+
+def _dimensions(values: NDArray) -> str:
+    image = f", each an image of {values.shape[2]} x {values.shape[3]}" if values.ndim == 4 else ""
+    return f"{values.shape[1]} measurands{image}"
 
 
 def _manifest(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
@@ -40,7 +42,20 @@ class Regressor(nn.Module):
         return self.head(self.features(image).mean(dim=(2, 3)))
 
 
-def _seeded(make: type[nn.Module], seed: int) -> nn.Module:
+class Images(nn.Module):
+    """An image for an image: so many channels at half the resolution."""
+
+    def __init__(self, channels: int = 2) -> None:
+        super().__init__()
+        self.down = nn.Sequential(nn.Conv2d(1, 6, 3, stride=2, padding=1), nn.ReLU(), nn.Conv2d(6, 6, 3, stride=2))
+        self.up = nn.Sequential(nn.ConvTranspose2d(6, 6, 4, stride=2), nn.ReLU(), nn.Conv2d(6, channels, 1))
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        features = self.down(image)
+        return self.up(features), features.mean(dim=(2, 3))
+
+
+def _seeded(make: Callable[[], nn.Module], seed: int) -> nn.Module:
     torch.manual_seed(seed)
     network = make()
     for module in network.modules():
@@ -58,6 +73,16 @@ def classifier() -> nn.Module:
 def ensemble() -> list[nn.Module]:
     """Three regressors with random weights."""
     return [_seeded(Regressor, seed) for seed in range(3)]
+
+
+def images() -> nn.Module:
+    """Mean and log variance of each pixel, and a second output."""
+    return _seeded(Images, 0)
+
+
+def segmentation() -> nn.Module:
+    """Three classes for each pixel, and a second output."""
+    return _seeded(lambda: Images(3), 0)
 
 
 def not_differentiable() -> nn.Module:

@@ -64,7 +64,7 @@ def _mean_and_log_variance(tape: Tape, outputs: list[ir.Value]) -> tuple[ir.Valu
     raise NetworkError(
         f"the network's outputs have shapes {[list(shape) for shape in shapes]}; a Gaussian head expects one output "
         "[1, 2D] (D means, then D log variances), or two outputs [1, D] (means and log variances), each with or "
-        "without an image's axes behind"
+        "without an image's axes behind. Choose by --network-output."
     )
 
 

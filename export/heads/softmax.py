@@ -35,7 +35,7 @@ class Softmax:
         if len(outputs) != 1 or len(shapes[0]) < 2 or shapes[0][1] < 2:
             raise NetworkError(
                 f"the network's outputs have shapes {[list(shape) for shape in shapes]}; a softmax head expects one "
-                "output of logits [1, K] or [1, K, h, w], K at least 2"
+                "output of logits [1, K] or [1, K, h, w], K at least 2. Choose by --network-output."
             )
         logits, shape = outputs[0], shapes[0]
         probability = tape.Softmax(tape.Div(logits, self.temperature), axis=1)

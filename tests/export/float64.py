@@ -44,7 +44,8 @@ def widened(model: ir.Model) -> ir.Model:
             if filler.dtype == np.float32:
                 node.attributes["value"] = ir.AttrTensor("value", ir.tensor(filler.astype(np.float64)))
         for output in node.outputs:
-            output.dtype = ir.DataType.DOUBLE if output.dtype == ir.DataType.FLOAT else output.dtype
+            if output.dtype == ir.DataType.FLOAT:
+                output.dtype = ir.DataType.DOUBLE
     for value in graph.inputs:
         value.dtype = ir.DataType.DOUBLE
     return model
@@ -134,7 +135,7 @@ class Mean(OpRun):
 class Resize(ReferenceResize):
     """Nearest by whole factors at once: pixel by pixel takes minutes."""
 
-    def _run(self, x, roi=None, scales=None, sizes=None, **attributes):  # type: ignore[no-untyped-def]
+    def _run(self, x, roi=None, scales=None, sizes=None, **attributes):  # type: ignore[no-untyped-def, override]
         wanted = np.array(sizes) / x.shape if scales is None else np.asarray(scales)
         plain = attributes.get("mode") == "nearest" and np.array_equal(wanted, np.round(wanted)) and wanted.min() >= 1
         if not plain:
@@ -147,14 +148,3 @@ class Resize(ReferenceResize):
 _REPLACED = [
     Conv, ConvTranspose, Erf, GatherElements, GlobalLpPool, GlobalMaxPool, LpNormalization, MaxPool, Mean, Resize,
 ]  # fmt: skip
-    Conv,
-    ConvTranspose,
-    Erf,
-    GatherElements,
-    GlobalLpPool,
-    GlobalMaxPool,
-    LpNormalization,
-    MaxPool,
-    Mean,
-    Resize,
-]
