@@ -65,6 +65,9 @@ def export_command(networks: tuple[str, ...], folder: Path, output: Path, target
 def _export(
     networks: tuple[str, ...], folder: Path, output: Path, targets: Path | None, options: dict[str, Any]
 ) -> None:
+    from rich.console import Console
+    from rich.progress import Progress
+
     from .calibrate import Folder, read_targets
     from .network import load, select
     from .pipeline import export
@@ -73,10 +76,15 @@ def _export(
     request = _request(calibration, output, options)
     images = calibration.images(request.input)
     shape = images[0]().shape
-    loaded = [member for network in _progress(networks, "trace") for member in load(network, shape)]
-    members = [select(member, options["selected"]) for member in loaded]
     known = read_targets(targets, calibration.paths) if targets else None
-    manifest = export(members, images, known, request, output, _progress)
+    with Progress(console=Console(stderr=True)) as display:
+
+        def progress(items: Iterable[Any], label: str) -> Iterable[Any]:
+            return display.track(list(items), description=label)
+
+        loaded = [member for network in progress(networks, "trace") for member in load(network, shape)]
+        members = [select(member, options["selected"]) for member in loaded]
+        manifest = export(members, images, known, request, output, progress)
     agreement = manifest.parity
     click.echo(f"{output}: {output.stat().st_size:,} bytes, {len(manifest.fisher.layers)} layers")
     if manifest.coverage:
@@ -111,10 +119,3 @@ def _request(calibration: Any, output: Path, options: dict[str, Any]) -> Any:
         cells=options["cells"],
         tolerance=options["tolerance"],
     )
-
-
-def _progress(items: Iterable[Any], label: str) -> Iterable[Any]:
-    from rich.console import Console
-    from rich.progress import track
-
-    return track(list(items), label, console=Console(stderr=True))
