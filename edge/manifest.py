@@ -84,6 +84,31 @@ class Fisher(msgspec.Struct, frozen=True, kw_only=True):
     layers: tuple[str, ...]
 
 
+class Design(msgspec.Struct, frozen=True, kw_only=True):
+    """A choice of what the Fisher profile is made of: probes, and the layers whose parameters and
+    activations count (the energies of all do). cost: of image to check, as a multiple of the forward
+    pass on the exporting machine, one thread. power: share of perturbed images flagged at the bundle's
+    alpha; auroc: area under the ROC curve of perturbed against usual images."""
+
+    probes: int
+    parameters: tuple[str, ...]
+    activations: tuple[str, ...]
+    cost: float
+    power: float
+    auroc: float
+
+
+class Budget(msgspec.Struct, frozen=True, kw_only=True):
+    """What the check was allowed to cost, and what that gave up: the chosen design, and the best one
+    that was seen at any cost. Both were measured on so many `images` with a stand-in perturbation."""
+
+    limit: float
+    chosen: Design
+    best: Design
+    perturbation: str
+    images: int
+
+
 class Parity(msgspec.Struct, frozen=True, kw_only=True):
     """Worst difference between the framework and the bundle over the calibration images.
 
@@ -116,5 +141,6 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     checks: tuple[Check, ...]
     map: Map
     fisher: Fisher
+    budget: Budget | None = None
     parity: Parity
     software: dict[str, str]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import onnx_ir as ir
 from onnx_ir.passes import common
@@ -11,7 +11,7 @@ from onnx_ir.passes import common
 from fisherlens.edge.cost import FORWARD_PREFIX
 from fisherlens.edge.manifest import Map
 
-from .checks import features
+from .checks import Selection, features
 from .compact import compacted
 from .differentiate import require_rules
 from .errors import NetworkError
@@ -44,6 +44,12 @@ class Instrumented:
     information: Information
     trace: ir.Value
     features: ir.Value
+    selection: Selection
+
+    def with_only(self, selection: Selection) -> Instrumented:
+        """The same with a profile of the selected quantities alone."""
+        chosen = features(self.forward.tape, self.information, selection)
+        return replace(self, features=chosen, selection=selection)
 
 
 def join(members: Sequence[ir.Model]) -> Forward:
@@ -76,8 +82,8 @@ def instrument(forward: Forward, head: Head, probes: int | None) -> Instrumented
         raise NetworkError(f"no layer with learned weights, expected at least one of {', '.join(WEIGHTED)}")
     readout = head.read_out(tape, forward.outputs, probes)
     info = information(tape, readout.roots, forward.layers, results, forward.images)
-    trace = tape.ReduceSum(info.parameters, keepdims=0)
-    return Instrumented(forward, readout, info, trace, features(tape, info.parameters, info.activations, info.energies))
+    whole = Selection.everything(info)
+    return Instrumented(forward, readout, info, tape.Sum(*info.parameters), features(tape, info, whole), whole)
 
 
 def add_map(instrumented: Instrumented, flagged: ir.Value, spec: Map) -> tuple[ir.Value, ir.Value]:
@@ -129,13 +135,13 @@ def as_model(graph: ir.Graph, outputs: dict[str, ir.Value]) -> ir.Model:
         output.name = name
         named.append(output)
     graph.outputs[:] = named
-    sink(graph)
     model = ir.Model(graph, ir_version=IR_VERSION, producer_name="fisherlens").clone()
     for node in [output.producer() for output in named]:
         assert node is not None
         graph.outputs[:] = []
         graph.remove(node, safe=True)
     common.RemoveUnusedNodesPass()(model)
+    sink(model.graph)
     _name_uniquely(model.graph)
     model = common.ShapeInferencePass(strict_mode=True)(model).model
     return common.CheckerPass(full_check=True)(model).model

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from fisherlens.edge.bundle import open_session
 
 from .errors import CalibrationError
+from .fisher import Information
 from .tape import IR_VERSION, OPSET, Tape
 
 CHECKS = ("fisher_trace", "fisher_profile")
@@ -36,9 +37,36 @@ class Profile:
     whitening: NDArray[np.float64]
 
 
-def features(tape: Tape, parameters: ir.Value, activations: ir.Value, energies: ir.Value) -> ir.Value:
-    """The Fisher profile f(x) = (log tr F_l, log tr F_(a_l), log ||a_l||^2) over all layers, [F]."""
-    return tape.Log(tape.Max(tape.Concat(parameters, activations, energies, axis=0), _TINY))
+@dataclass(frozen=True)
+class Selection:
+    """Which quantities a profile is made of: the numbers of layers whose parameters, activations and
+    energies count; energies also number the networks' outputs, behind the layers."""
+
+    parameters: tuple[int, ...]
+    activations: tuple[int, ...]
+    energies: tuple[int, ...]
+
+    @classmethod
+    def everything(cls, information: Information) -> Selection:
+        """All that there is."""
+        quantities = (information.parameters, information.activations, information.energies)
+        return cls(*(tuple(range(len(values))) for values in quantities))
+
+    def columns(self, whole: Selection) -> list[int]:
+        """Where its features stand among those of the `whole`."""
+        first = len(whole.parameters), len(whole.parameters) + len(whole.activations)
+        return [*self.parameters, *(first[0] + i for i in self.activations), *(first[1] + i for i in self.energies)]
+
+
+def features(tape: Tape, information: Information, selection: Selection) -> ir.Value:
+    """The Fisher profile f(x) = (log tr F_l, log tr F_(a_l), log ||a_l||^2) of the selected layers, [F]."""
+    chosen = [
+        *(information.parameters[i] for i in selection.parameters),
+        *(information.activations[i] for i in selection.activations),
+        *(information.energies[i] for i in selection.energies),
+    ]
+    stacked = tape.Concat(*(tape.Unsqueeze(value, [0]) for value in chosen), axis=0)
+    return tape.Log(tape.Max(stacked, _TINY))
 
 
 def fit_profile(features: NDArray[np.float32], regressors: NDArray[np.float32]) -> Profile:

@@ -45,6 +45,11 @@ _SIZE = (click.IntRange(1), click.IntRange(1))
 )
 @click.option("--coverage", type=click.FloatRange(0, 1, True, True), default=0.95, show_default=True)
 @click.option("--probes", type=click.IntRange(0), help="Random probes of the Fisher information; 0 for exact.")
+@click.option(
+    "--cost",
+    type=click.FloatRange(1, min_open=True),
+    help="What the check may take, as a multiple of the forward pass: layers and probes are chosen for it.",
+)
 @click.option("--cells", type=click.IntRange(1, 256), default=32, show_default=True, help="Map cells, longer side.")
 @click.option("--crop", nargs=2, type=_SIZE, help="Rows and columns cut from the middle of each frame.")
 @click.option("--resize", nargs=2, type=_SIZE, help="Rows and columns that the crop is resampled to.")
@@ -91,6 +96,10 @@ def _export(
         click.echo("coverage factors: " + ", ".join(f"{k:.3g}" for k in manifest.coverage.factors))
     if manifest.temperature is not None:
         click.echo(f"temperature: {manifest.temperature:.4g}")
+    if manifest.budget:
+        for label, design in (("chosen", manifest.budget.chosen), ("best at any cost", manifest.budget.best)):
+            click.echo(f"{label}: {_described(design)}")
+        click.echo(f"measured on {manifest.budget.images} images with {manifest.budget.perturbation}")
     click.echo(
         f"parity with {agreement.framework} over {agreement.images} images: worst difference {agreement.absolute:.3g} "
         f"absolute, {agreement.relative:.3g} relative (at most {agreement.tolerance:g})"
@@ -112,10 +121,25 @@ def _request(calibration: Any, output: Path, options: dict[str, Any]) -> Any:
         head=Gaussian(options["logarithmic"]) if options["head"] == "gaussian" else Softmax(),
         input=msgspec.structs.replace(accepted, **geometry, offset=options["offset"], scale=scale),
         classes=tuple(options["classes"].split(",")) if options["classes"] else (),
-        checks=tuple(name for name in CHECKS if not options["checks"] or name in options["checks"]),
+        checks=_checks(options),
         alpha=options["alpha"],
         coverage_probability=options["coverage"],
         probes=options["probes"],
         cells=options["cells"],
+        cost=options["cost"],
         tolerance=options["tolerance"],
+    )
+
+
+def _checks(options: dict[str, Any]) -> tuple[str, ...]:
+    """Those asked for; all by default, within a budget the one that can be cut to it."""
+    default = CHECKS if options["cost"] is None else ("fisher_profile",)
+    return tuple(name for name in CHECKS if name in (options["checks"] or default))
+
+
+def _described(design: Any) -> str:
+    return (
+        f"{design.cost:.2f} times the forward pass, {design.probes} probes, activations of {len(design.activations)} "
+        f"and parameters of {len(design.parameters)} layers, {100 * design.power:.0f} % detected, "
+        f"AUROC {design.auroc:.3f}"
     )

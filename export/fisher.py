@@ -26,14 +26,16 @@ Roots = Mapping[ir.Value, ir.Value]
 
 @dataclass(frozen=True)
 class Information:
-    """Per layer, in the layers' order: parameters [L], activations [L], energies ||a||^2 [L] of what
-    each layer acts on, followed by those of the networks' outputs. map: the diagonal of the
-    information about the image, [1, C, H, W]."""
+    """Scalars per layer, in the layers' order: of its parameters, of its activations, and the energy
+    ||a||^2 of what it acts on, followed by those of the networks' outputs. map: the diagonal of the
+    information about the image, [1, C, H, W]. gradient: in the image, of the sum of the score factors
+    that share a reverse pass, of that shape."""
 
-    parameters: ir.Value
-    activations: ir.Value
-    energies: ir.Value
+    parameters: list[ir.Value]
+    activations: list[ir.Value]
+    energies: list[ir.Value]
     map: ir.Value
+    gradient: ir.Value
 
 
 def information(
@@ -54,8 +56,11 @@ def information(
     else:
         measured = _one_by_one(tape, part, roots, layers, energies, images, rows)
     of_results = [tape.ReduceSumSquare(result, keepdims=0) for result in results]
-    parameters, activations, about_image = measured
-    return Information(parameters, activations, _stacked(tape, energies + of_results), about_image)
+    parameters, activations, about_image, gradient = measured
+    return Information(parameters, activations, energies + of_results, about_image, gradient)
+
+
+_Measured = tuple[list[ir.Value], list[ir.Value], ir.Value, ir.Value]
 
 
 @dataclass(frozen=True)
@@ -95,18 +100,22 @@ def _measure(
     images: Sequence[ir.Value],
     cts: Mapping[ir.Value, ir.Value],
     rows: int,
-) -> list[ir.Value]:
-    """Parameters [L], activations [L] and map [1, C, H, W], summed over the rows of the cotangents."""
+) -> _Measured:
+    """Parameters and activations of each layer, map and gradient [1, C, H, W], summed over the rows of
+    the cotangents."""
     parameters, activations = [], []
     for layer, energy in zip(layers, energies, strict=True):
         ct = cts.get(layer.output)
         parameters.append(tape.floats(0.0) if ct is None else squared_gradient(tape, layer, ct, energy, rows))
         activations.append(tape.floats(0.0) if ct is None else tape.ReduceSumSquare(ct, keepdims=0))
-    squares = [tape.Mul(cts[image], cts[image]) for image in images]
-    total = squares[0] if len(squares) == 1 else tape.Sum(*squares)
-    if rows > 1:
-        total = tape.ReduceSum(total, [0], keepdims=1)
-    return [_stacked(tape, parameters), _stacked(tape, activations), total]
+    gradients = [cts[image] for image in images]
+    squares = [tape.Mul(gradient, gradient) for gradient in gradients]
+    return parameters, activations, _total(tape, squares, rows), _total(tape, gradients, rows)
+
+
+def _total(tape: Tape, members: Sequence[ir.Value], rows: int) -> ir.Value:
+    total = members[0] if len(members) == 1 else tape.Sum(*members)
+    return total if rows == 1 else tape.ReduceSum(total, [0], keepdims=1)
 
 
 def _one_by_one(
@@ -117,9 +126,10 @@ def _one_by_one(
     energies: Sequence[ir.Value],
     images: Sequence[ir.Value],
     rows: Sequence[ir.Value],
-) -> list[ir.Value]:
+) -> _Measured:
     """A Scan over the rows whose states are the sums: the file holds the pass once."""
-    terms = _measure(part.tape, layers, energies, images, part.cotangents, 1)
+    parameters, activations, *on_image = _measure(part.tape, layers, energies, images, part.cotangents, 1)
+    terms = [_stacked(part.tape, parameters), _stacked(part.tape, activations), *on_image]
     states = [ir.val(f"sum_{i}", dtype=tape.dtype, shape=shape_of(term)) for i, term in enumerate(terms)]
     sums = [part.tape.Add(state, term) for state, term in zip(states, terms, strict=True)]
     part.graph.inputs[:] = [*states, *rows]
@@ -128,8 +138,13 @@ def _one_by_one(
     totals = tape.Scan(*zeros, *roots.values(), outputs=len(sums), body=part.graph, num_scan_inputs=len(rows))
     for total, state in zip(totals, states, strict=True):
         total.shape, total.dtype = state.shape, state.dtype
-    return list(totals)
+    return _unstacked(tape, totals[0]), _unstacked(tape, totals[1]), totals[2], totals[3]
 
 
 def _stacked(tape: Tape, scalars: Sequence[ir.Value]) -> ir.Value:
     return tape.Concat(*(tape.Unsqueeze(scalar, [0]) for scalar in scalars), axis=0)
+
+
+def _unstacked(tape: Tape, vector: ir.Value) -> list[ir.Value]:
+    count = shape_of(vector)[0]
+    return [tape.Squeeze(tape.Slice(vector, [i], [i + 1], [0]), [0]) for i in range(count)]

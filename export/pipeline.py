@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import numpy as np
@@ -20,6 +19,7 @@ from fisherlens.edge.manifest import (
     FORMAT,
     GOLDEN_KEY,
     METADATA_KEY,
+    Budget,
     Check,
     Coverage,
     Fisher,
@@ -32,18 +32,18 @@ from fisherlens.edge.storage import write_whole
 
 from . import checks, parity
 from .assemble import Instrumented, add_map, as_model, instrument, join
+from .budget import choose
 from .calibrate import Images, Targets, collect, fit_temperature
 from .compact import grid
 from .errors import CalibrationError, NetworkError
 from .heads import Gaussian, Head, Softmax
 from .network import Network
 from .normalise import normalise
+from .progress import Progress
 from .tape import shape_of
 
 _FIT, _COUNT = slice(0, None, 2), slice(1, None, 2)
 """Every other calibration image fits what is usual; the others count for the p-values."""
-
-Progress = Callable[[Iterable[Any], str], Iterable[Any]]
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,8 @@ class Request:
     head: with its parameters; a Softmax's temperature is fitted where targets are given. alpha: of
     all checks together, each gets an equal share (Bonferroni). probes: random probes of the Fisher
     information, 0 for all score factors, None to choose by their number. cells: of the map along the
-    image's longer side. tolerance: of the parity report.
+    image's longer side. cost: what the checks may take, as a multiple of the forward pass; then the
+    probes are chosen too. tolerance: of the parity report.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Request:
     coverage_probability: float = 0.95
     probes: int | None = None
     cells: int = 32
+    cost: float | None = None
     tolerance: float = parity.TOLERANCE
 
 
@@ -83,7 +85,7 @@ def export(
     """
     checks.require_enough(len(images), request.alpha, len(request.checks))
     request = _with_temperature(networks, images, targets, request, progress)
-    instrumented = _instrumented(networks, images, request, progress)
+    instrumented, budget = _designed(networks, images, request, progress)
     usual = collect(_calibration_model(instrumented), images, lambda items: progress(items, "calibrate"))
     agreement = parity.compare(
         networks,
@@ -95,17 +97,31 @@ def export(
     outputs = {**instrumented.readout.outputs, **_add_checks(instrumented, usual, request)}
     spec = grid(_shape(instrumented), request.cells)
     outputs["map"], outputs["map_range"] = add_map(instrumented, outputs["flagged"], spec)
-    manifest = _manifest(request, instrumented, usual, targets, spec, agreement, len(networks))
+    manifest = _manifest(request, instrumented, usual, targets, spec, agreement, len(networks), budget)
     model = as_model(instrumented.forward.tape.graph, outputs)
     _write(model, manifest, _with_outputs(Golden.near(images[0]()), model), path)
     return manifest
 
 
-def _instrumented(networks: Sequence[Network], images: Images, request: Request, progress: Progress) -> Instrumented:
+def _designed(
+    networks: Sequence[Network], images: Images, request: Request, progress: Progress
+) -> tuple[Instrumented, Budget | None]:
+    """The graph with all that the checks may use, or with what fits the budget."""
     shape = images[0]().shape
-    members = [normalise(n.model.clone(), shape, n.name) for n in progress(networks, "normalise")]
-    (instrumented,) = [instrument(join(m), request.head, request.probes) for m in progress([members], "differentiate")]
-    return instrumented
+    normal = [normalise(n.model.clone(), shape, n.name) for n in progress(networks, "normalise")]
+
+    def build(probes: int | None) -> Instrumented:
+        return instrument(join([model.clone() for model in normal]), request.head, probes)
+
+    if request.cost is None:
+        (whole,) = [build(probes) for probes in progress([request.probes], "differentiate")]
+        return whole, None
+    if request.checks != ("fisher_profile",):
+        raise CalibrationError(
+            f"a cost with checks {', '.join(request.checks)}; a budget is kept by leaving layers out of the Fisher "
+            "profile. Give --check fisher_profile alone."
+        )
+    return choose(build, images, request.cost, request.alpha, progress)
 
 
 def _shape(instrumented: Instrumented) -> tuple[int, ...]:
@@ -225,6 +241,7 @@ def _manifest(
     spec: Map,
     agreement: Parity,
     members: int,
+    budget: Budget | None,
 ) -> Manifest:
     calibration_size = len(usual["trace"]) // 2
     head = request.head
@@ -250,6 +267,7 @@ def _manifest(
             passes=instrumented.readout.passes,
             layers=tuple(layer.name for layer in instrumented.forward.layers),
         ),
+        budget=budget,
         parity=agreement,
         software={name: version(name) for name in ("fisherlens", "onnx", "onnx-ir", "onnxruntime")},
     )

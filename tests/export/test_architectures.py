@@ -18,6 +18,7 @@ from fisherlens.export.heads import Softmax
 from fisherlens.export.heads.readout import Directions
 from fisherlens.export.network import from_modules
 from fisherlens.export.normalise import normalise
+from fisherlens.export.tape import Tape
 
 from .architectures import ARCHITECTURES, build, smooth_images
 
@@ -72,12 +73,16 @@ def _bundle(module: nn.Module, image: Tensor, probes: int | None) -> Callable[[T
     forward = instrumented.forward
     outputs = {
         "trace": instrumented.trace,
-        "parameters": instrumented.information.parameters,
-        "activations": instrumented.information.activations,
+        "parameters": _stacked(forward.tape, instrumented.information.parameters),
+        "activations": _stacked(forward.tape, instrumented.information.activations),
         "map": instrumented.information.map,
     }
     session = open_session(ir.to_proto(as_model(forward.tape.graph, outputs)).SerializeToString())
     return lambda x: dict(zip(outputs, session.run(list(outputs), {"image": x.numpy()}), strict=True))
+
+
+def _stacked(tape: Tape, scalars: list[ir.Value]) -> ir.Value:
+    return tape.Concat(*(tape.Unsqueeze(scalar, [0]) for scalar in scalars), axis=0)
 
 
 def _by_autograd(module: nn.Module, image: Tensor, probes: int | None) -> dict[str, np.ndarray]:
