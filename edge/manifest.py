@@ -85,14 +85,18 @@ class Fisher(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Design(msgspec.Struct, frozen=True, kw_only=True):
-    """A choice of what the Fisher profile is made of: probes, and the layers whose parameters and
-    activations count (the energies of all do). cost: of image to check, as a multiple of the forward
-    pass on the exporting machine, one thread. power: share of perturbed images flagged at the bundle's
-    alpha; auroc: area under the ROC curve of perturbed against usual images."""
+    """A choice of what the Fisher profile is made of: probes, and the layers whose parameters, activations
+    and energies count (the energies of the networks' outputs always do).
+
+    cost: of image to check, as a multiple of the forward pass on the exporting machine, one thread.
+    power: share of perturbed images flagged at the bundle's alpha. auroc: area under the ROC curve of
+    perturbed against usual images.
+    """
 
     probes: int
     parameters: tuple[str, ...]
     activations: tuple[str, ...]
+    energies: tuple[str, ...]
     cost: float
     power: float
     auroc: float

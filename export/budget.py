@@ -31,7 +31,7 @@ from .progress import Progress
 PERTURBED = 100
 """Images that are perturbed to measure detection."""
 
-SIZES = tuple(2.0**-k for k in range(10, 0, -1))
+SIZES = tuple(2.0 ** (-k / 2) for k in range(20, 0, -1))
 """Perturbations tried, from small to large, as shares of the images' standard deviation, until
 everything together detects `DETECTED` of them: then designs differ."""
 
@@ -63,7 +63,7 @@ def choose(
     candidates = [c for p, whole in wholes.items() for c in _candidates(whole, p, images, perturbed, alpha, progress)]
     if not candidates:
         raise CalibrationError(f"{len(images)} calibration images are too few for any profile. Give more images.")
-    candidates.sort(key=lambda c: (-c.auroc, len(c.instrumented.selection.parameters), c.probes))
+    candidates.sort(key=lambda c: (-c.auroc, c.probes, c.instrumented.selection.size))
     forward = _Timed(wholes[1], {**wholes[1].readout.outputs}, images[0]())
     chosen, cost, cheapest = _first_within(candidates, forward, limit, progress)
     if chosen is None:
@@ -126,13 +126,13 @@ def _candidates(
 
 
 def _selections(whole: Selection) -> list[Selection]:
-    """From the outputs' side so many layers' activations, and of these so many layers' parameters; the
-    energies of all, which the forward pass has anyway."""
+    """From the outputs' side so many layers' activations, of these so many layers' parameters, and so
+    many layers' energies: near the image the tensors are large."""
     count = len(whole.activations)
     depths = sorted({round(count * share) for share in (0, 1 / 8, 1 / 4, 1 / 2, 3 / 4, 1)} | {1})
     return [
-        Selection(whole.parameters[count - inner :], whole.activations[count - depth :], whole.energies)
-        for depth, inner in product(depths, depths)
+        Selection(whole.parameters[count - inner :], whole.activations[count - depth :], whole.energies[skipped:])
+        for depth, inner, skipped in product(depths, depths, (0, count // 2, 3 * count // 4))
         if inner <= depth
     ]
 
@@ -194,8 +194,8 @@ def _first_within(
 def _includes(one: _Candidate, other: _Candidate) -> bool:
     """Whether one design computes all that the other does."""
     a, b = one.instrumented.selection, other.instrumented.selection
-    more = set(a.parameters) >= set(b.parameters) and set(a.activations) >= set(b.activations)
-    return one.probes >= other.probes and more
+    pairs = ((a.parameters, b.parameters), (a.activations, b.activations), (a.energies, b.energies))
+    return one.probes >= other.probes and all(set(more) >= set(less) for more, less in pairs)
 
 
 def _design(candidate: _Candidate, cost: float) -> Design:
@@ -205,6 +205,7 @@ def _design(candidate: _Candidate, cost: float) -> Design:
         probes=candidate.probes if selection.activations else 0,
         parameters=tuple(names[i] for i in selection.parameters),
         activations=tuple(names[i] for i in selection.activations),
+        energies=tuple(names[i] for i in selection.energies if i < len(names)),
         cost=cost,
         power=candidate.power,
         auroc=candidate.auroc,

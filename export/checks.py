@@ -52,6 +52,11 @@ class Selection:
         quantities = (information.parameters, information.activations, information.energies)
         return cls(*(tuple(range(len(values))) for values in quantities))
 
+    @property
+    def size(self) -> int:
+        """How many features it is."""
+        return len(self.parameters) + len(self.activations) + len(self.energies)
+
     def columns(self, whole: Selection) -> list[int]:
         """Where its features stand among those of the `whole`."""
         first = len(whole.parameters), len(whole.parameters) + len(whole.activations)

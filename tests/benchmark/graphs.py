@@ -1,0 +1,65 @@
+"""The graphs of a subject that are timed: the bare forward pass, and what a verdict adds to it."""
+
+from __future__ import annotations
+
+import onnx_ir as ir
+
+from fisherlens.export.assemble import Instrumented, add_map, as_model, instrument, join
+from fisherlens.export.compact import compacted, grid
+from fisherlens.export.network import Network
+from fisherlens.export.normalise import normalise
+
+from .networks import Subject
+
+FORWARD = "forward"
+ACTIVATIONS = "activations, gradient, map; 1 probe"
+PARAMETERS = "the same and parameters; 1 probe"
+EXACT = "exact trace"
+NOT_TAKEN, TAKEN = "If, not taken", "If, taken"
+
+
+def graphs(subject: Subject, network: Network) -> dict[str, bytes]:
+    """Models by the name of what they compute."""
+    built = {
+        FORWARD: _forward(subject, network),
+        ACTIVATIONS: _verdict(_instrumented(subject, network, 1), subject, parameters=False),
+        PARAMETERS: _verdict(_instrumented(subject, network, 1), subject, parameters=True),
+        NOT_TAKEN: _conditional(_instrumented(subject, network, 1), subject),
+    }
+    if subject.exact:
+        instrumented = _instrumented(subject, network, 0)
+        built[EXACT] = _bytes(instrumented, {"trace": instrumented.trace})
+    return built
+
+
+def _instrumented(subject: Subject, network: Network, probes: int) -> Instrumented:
+    members = [normalise(network.model.clone(), subject.shape, subject.name)]
+    return instrument(join(members), subject.head, probes)
+
+
+def _bytes(instrumented: Instrumented, outputs: dict[str, ir.Value]) -> bytes:
+    named = {**instrumented.readout.outputs, **outputs}
+    return ir.to_proto(as_model(instrumented.forward.tape.graph, named)).SerializeToString()
+
+
+def _forward(subject: Subject, network: Network) -> bytes:
+    """As the framework exports it, with the network's own outputs alone."""
+    forward = join([normalise(network.model.clone(), subject.shape, subject.name)])
+    outputs = {f"output{i}": output for i, output in enumerate(forward.outputs[0])}
+    return ir.to_proto(as_model(forward.tape.graph, outputs)).SerializeToString()
+
+
+def _verdict(instrumented: Instrumented, subject: Subject, *, parameters: bool) -> bytes:
+    tape, found = instrumented.forward.tape, instrumented.information
+    values = found.activations + (found.parameters if parameters else [])
+    codes, ends = compacted(tape, found.map, subject.shape, grid(subject.shape, 32))
+    information = tape.Concat(*(tape.Unsqueeze(value, [0]) for value in values), axis=0)
+    outputs = {"information": information, "gradient": found.gradient, "map": codes, "map_range": ends}
+    return _bytes(instrumented, outputs)
+
+
+def _conditional(instrumented: Instrumented, subject: Subject) -> bytes:
+    """All that needs the reverse pass in the branch of the If: run with `explain` it is taken."""
+    never = instrumented.forward.tape.Greater(0.0, 1.0)
+    codes, ends = add_map(instrumented, never, grid(subject.shape, 32))
+    return _bytes(instrumented, {"map": codes, "map_range": ends})
