@@ -75,6 +75,11 @@ def _ends(node: ir.Node) -> bool:
     )
 
 
+def ends(outputs: Iterable[ir.Value]) -> list[ir.Node]:
+    """The nodes on the way to the outputs at which derivatives end."""
+    return [node for node in _ancestors(outputs) if _ends(node)]
+
+
 def _ancestors(outputs: Iterable[ir.Value]) -> list[ir.Node]:
     """All nodes that the outputs are computed from, in topological order (without recursion: graphs
     are deep)."""

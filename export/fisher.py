@@ -16,8 +16,10 @@ from dataclasses import dataclass
 import onnx_ir as ir
 
 from .batching import batch
-from .differentiate import cotangents
+from .differentiate import cotangents, ends
+from .errors import NetworkError
 from .layers import Layer
+from .registry import described
 from .squared_gradient import squared_gradient
 from .tape import Tape, move, shape_of
 
@@ -77,6 +79,11 @@ def _reverse_pass(dtype: ir.DataType, roots: Roots, wanted: Sequence[ir.Value]) 
     graph = ir.Graph(rows, [], nodes=[], name="score_factor")
     inner = Tape(graph, dtype)
     found = cotangents(inner, dict(zip(roots, rows, strict=True)), wanted)
+    if wanted[-1] not in found:
+        raise NetworkError(
+            "the outputs do not depend on the image by any way that has a derivative: it ends at "
+            + ", ".join(described(node) for node in ends(roots)) + ". Export the network in floating point."
+        )  # fmt: skip
     return _Pass(graph, inner, found), rows
 
 

@@ -17,6 +17,7 @@ from onnx_ir.passes import common
 from onnxscript.rewriter.rules import common as rewriting
 
 from .errors import NetworkError
+from .expansions import expand
 from .registry import constant_value, described
 from .rules import NOT_DIFFERENTIABLE, RULES
 from .tape import OPSET, shape_of
@@ -60,6 +61,7 @@ def normalise(model: ir.Model, image_shape: tuple[int, ...], name: str) -> ir.Mo
     _fold(model)
     _drop_filler_biases(model.graph, parameters)
     model = _without_functions(model)
+    expand(model.graph)
     _fold(model)
     for tidy in (
         common.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0),

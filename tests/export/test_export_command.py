@@ -198,6 +198,22 @@ def test_options_are_written_into_the_manifest(usual_folder: Path, tmp_path: Pat
     assert manifest.parity.relative < 1e-5
 
 
+def test_weights_stand_in_the_file_once(classifier_bundle: Path) -> None:
+    """Also those that the reverse pass reads turned round."""
+    model = ir.load(classifier_bundle)
+    stored = [
+        value.const_value.numpy().astype(np.float64)
+        for graph in (model.graph, *model.graph.subgraphs())
+        for value in graph.initializers.values()
+        if value.const_value is not None and value.const_value.size >= 16
+    ]
+    for weight in (p.detach().numpy().astype(np.float64) for p in classifier().parameters() if p.dim() > 1):
+        # Turned round or swapped, a weight has the same numbers. (One that took up a batch normalisation has others.)
+        numbers = np.sort(np.abs(weight), axis=None)
+        copies = [a for a in stored if a.size == weight.size and np.allclose(np.sort(np.abs(a), axis=None), numbers)]
+        assert len(copies) <= 1
+
+
 def test_an_earlier_bundle_stays_when_an_export_fails(usual_folder: Path, classifier_bundle: Path, out: Path) -> None:
     shutil.copy(classifier_bundle, out)
     before = out.read_bytes()
