@@ -97,6 +97,20 @@ def not_differentiable() -> nn.Module:
     return Unknown()
 
 
+def stepped() -> nn.Module:
+    """A network whose result is constant almost everywhere."""
+
+    class Stepped(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.head = nn.Linear(4, 3)
+
+        def forward(self, image: Tensor) -> Tensor:
+            return self.head(torch.round(image[:, :, :2, :2].flatten(1)))
+
+    return _seeded(Stepped, 0)
+
+
 def weightless() -> nn.Module:
     """A network that has learned nothing."""
     return nn.Sequential(nn.AdaptiveAvgPool2d(2), nn.Flatten())

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import product
+from math import prod
+
 import onnx_ir as ir
 
 from ..errors import NetworkError
@@ -116,5 +119,27 @@ def _transposed_window(s: Step) -> Window:
     return Window.of(s, s.shape(1)[2:])
 
 
+def _unfolded(s: Step) -> ir.Value:
+    """The transpose of adding up blocks [N, C * places in a block, blocks] into an image: reading them
+    out of it again."""
+    size, block = ([int(n) for n in s.known(i)] for i in (1, 2))
+    half, (n, channels) = len(block), shape_of(s.y)[:2]
+    ones = [1] * half
+    strides, dilations = s.attribute("strides", ones), s.attribute("dilations", ones)
+    pads = s.attribute("pads", [0] * (2 * half))
+    image = s.op.Pad(s.ct, [0, 0, *pads[:half], 0, 0, *pads[half:]]) if any(pads) else s.ct
+    spans = [size[i] + pads[i] + pads[i + half] - dilations[i] * (block[i] - 1) - 1 for i in range(half)]
+    counts = [span // stride + 1 for span, stride in zip(spans, strides, strict=True)]
+    axes = list(range(2, 2 + half))
+    places = []
+    for place in product(*(range(length) for length in block)):
+        start = [at * dilation for at, dilation in zip(place, dilations, strict=True)]
+        stop = [s0 + (count - 1) * stride + 1 for s0, count, stride in zip(start, counts, strides, strict=True)]
+        read = s.op.Slice(image, start, stop, axes, list(strides))
+        places.append(s.op.Reshape(read, [n, channels, 1, prod(counts)]))
+    return s.op.Reshape(s.op.Concat(*places, axis=2), list(s.shape()))
+
+
+rule("Col2Im", _unfolded, None, None)
 rule("Conv", _conv_input, _conv_weight, bias_gradient)
 rule("ConvTranspose", _transposed_input, _transposed_weight, bias_gradient)

@@ -54,6 +54,11 @@ def test_a_network_without_weights_is_refused(usual_folder: Path, out: Path) -> 
     assert "no layer with learned weights" in said
 
 
+def test_a_network_without_a_derivative_in_the_image_says_where_it_ends(usual_folder: Path, out: Path) -> None:
+    said = refused("tests.networks:stepped", "--head", "softmax", "--images", usual_folder, "-o", out)
+    assert "it ends at Round (node " in said
+
+
 def test_nan_weights_are_named(usual_folder: Path, out: Path) -> None:
     said = refused("tests.networks:broken", "--head", "softmax", "--images", usual_folder, "-o", out)
     assert "NaN" in said

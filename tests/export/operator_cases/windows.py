@@ -87,8 +87,23 @@ def resize(draw: Draw) -> Case:
     return Case(lambda x: F.interpolate(x, size=size, mode=torch_mode, **how), [x], given, attributes)
 
 
+def folded(draw: Draw) -> Case:
+    block, strides, pads, dilations = ((draw(st.integers(low, 2)), draw(st.integers(low, 2))) for low in (1, 1, 0, 1))
+    size = (draw(st.integers(5, 7)), draw(st.integers(5, 7)))
+    spans = [size[i] + 2 * pads[i] - dilations[i] * (block[i] - 1) - 1 for i in range(2)]
+    blocks = (spans[0] // strides[0] + 1) * (spans[1] // strides[1] + 1)
+    x = values(draw, [draw(st.integers(1, 2)), draw(st.integers(1, 2)) * block[0] * block[1], blocks])
+    return Case(
+        lambda x: F.fold(x, size, block, dilations, pads, strides),
+        [x],
+        {1: ints(*size), 2: ints(*block)},
+        {"strides": list(strides), "pads": [*pads, *pads], "dilations": list(dilations)},
+    )
+
+
 CASES: dict[str, Callable[[Draw], Case]] = {
     "AveragePool": average_pool,
+    "Col2Im": folded,
     "LpPool": lp_pool,
     "MaxPool": max_pool,
     "MaxUnpool": max_unpool,
