@@ -121,10 +121,6 @@ def _concat(node: ir.Node, carried: Collection[ir.Value]) -> bool:
     return _along_axis(node, carried) and all(value in carried for value in node.inputs)
 
 
-def _softmax(node: ir.Node, carried: Collection[ir.Value]) -> bool:
-    return len(shape_of(node.outputs[0])) > 1
-
-
 def _matrix(node: ir.Node, carried: Collection[ir.Value]) -> bool:
     return _first_only(node, carried) and not node.attributes.get_int("transA", 0)
 

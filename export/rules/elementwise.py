@@ -11,8 +11,8 @@ from .broadcasting import broadcast
 
 
 def _mask(s: Step, condition: ir.Value) -> ir.Value:
-    """1 where a condition holds, 0 elsewhere. A product with it costs a fraction of `Where`, whose
-    branches ONNX Runtime's processor cannot predict."""
+    """1 where a condition holds, 0 elsewhere. A product with it costs a fraction of `Where`, which
+    ONNX Runtime computes by a branch for each element."""
     return s.op.Cast(condition, to=s.op.dtype)
 
 
