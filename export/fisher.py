@@ -48,8 +48,8 @@ def information(
     images: the members' own inputs: members are independent, so their squares are added, not their
     derivatives.
     """
-    energies = [tape.ReduceSumSquare(layer.image, keepdims=0) for layer in layers]
-    wanted = [*(layer.output for layer in layers), *images]
+    energies = [_squares(tape, [use.image for use in layer.uses]) for layer in layers]
+    wanted = [*(use.output for layer in layers for use in layer.uses), *images]
     part, rows = _reverse_pass(tape.dtype, roots, wanted)
     count = shape_of(next(iter(roots.values())))[0]
     if count == 1 or batch(part.graph, count):
@@ -112,12 +112,17 @@ def _measure(
     the cotangents."""
     parameters, activations = [], []
     for layer, energy in zip(layers, energies, strict=True):
-        ct = cts.get(layer.output)
-        parameters.append(tape.floats(0.0) if ct is None else squared_gradient(tape, layer, ct, energy, rows))
-        activations.append(tape.floats(0.0) if ct is None else tape.ReduceSumSquare(ct, keepdims=0))
+        parameters.append(squared_gradient(tape, layer, cts, energy, rows))
+        activations.append(_squares(tape, [cts[use.output] for use in layer.uses if use.output in cts]))
     gradients = [cts[image] for image in images]
     squares = [tape.Mul(gradient, gradient) for gradient in gradients]
     return parameters, activations, _total(tape, squares, rows), _total(tape, gradients, rows)
+
+
+def _squares(tape: Tape, values: Sequence[ir.Value]) -> ir.Value:
+    """Sum of the squares of all elements of some values, a scalar."""
+    terms = [tape.ReduceSumSquare(value, keepdims=0) for value in values] or [tape.floats(0.0)]
+    return terms[0] if len(terms) == 1 else tape.Sum(*terms)
 
 
 def _total(tape: Tape, members: Sequence[ir.Value], rows: int) -> ir.Value:

@@ -10,12 +10,12 @@ WEIGHTED = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 
 
 @dataclass(frozen=True)
-class Layer:
+class Use:
     """A node with learned weights, with the nodes and input numbers of its biases: of the node itself,
     or of the Add behind a MatMul.
 
-    output: the layer's result a_l before any activation function; image: what it acts on; weight: which
-    input of the node is its weight.
+    output: the result before any activation function; image: what it acts on; weight: which input of
+    the node is its weight.
     """
 
     node: ir.Node
@@ -26,10 +26,10 @@ class Layer:
         return next(i for i, value in enumerate(self.node.inputs) if value is not None and value.is_initializer())
 
     @property
-    def name(self) -> str:
+    def parameter(self) -> ir.Value:
         value = self.node.inputs[self.weight]
         assert value is not None
-        return str(value.name)
+        return value
 
     @property
     def output(self) -> ir.Value:
@@ -40,21 +40,33 @@ class Layer:
         return next(value for value in self.node.inputs if value is not None and not value.is_initializer())
 
 
+@dataclass(frozen=True)
+class Layer:
+    """Learned weights and the nodes that use them: one, or several that share them."""
+
+    uses: tuple[Use, ...]
+
+    @property
+    def name(self) -> str:
+        return str(self.uses[0].parameter.name)
+
+
 def layers(graph: ir.Graph) -> list[Layer]:
     """The layers of a normalised graph that act on its image, in its order.
 
     Batch normalisation that was folded into a convolution counts with it: the information is about
     the weights that the device runs.
     """
-    found = []
+    found: dict[ir.Value, list[Use]] = {}
     moving = set(graph.inputs)  # depends on the image
     for node in graph:
         if moving.isdisjoint(node.inputs):
             continue
         moving.update(node.outputs)
         if node.op_type in WEIGHTED and any(v is not None and v.is_initializer() for v in node.inputs[:2]):
-            found.append(Layer(node, _biases(node)))
-    return found
+            use = Use(node, _biases(node))
+            found.setdefault(use.parameter, []).append(use)
+    return [Layer(tuple(uses)) for uses in found.values()]
 
 
 def _biases(node: ir.Node) -> tuple[tuple[ir.Node, int], ...]:

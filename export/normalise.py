@@ -60,8 +60,9 @@ def normalise(model: ir.Model, image_shape: tuple[int, ...], name: str) -> ir.Mo
     parameters = set(model.graph.initializers)
     _fold(model)
     _drop_filler_biases(model.graph, parameters)
+    while expand(model.graph):
+        _fold(model)
     model = _without_functions(model)
-    expand(model.graph)
     _fold(model)
     for tidy in (
         common.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0),
@@ -105,7 +106,7 @@ def _fix_input(model: ir.Model, image_shape: tuple[int, ...], name: str) -> None
     image.shape = ir.Shape(image_shape)
     model.graph.inputs[:] = []
     model.graph.inputs.append(image)
-    for value in [value for node in model.graph for value in node.outputs]:
+    for value in [value for node in ir.traversal.RecursiveGraphIterator(model.graph) for value in node.outputs]:
         value.shape = None  # shapes written for another input are inferred again
 
 

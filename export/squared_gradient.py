@@ -9,41 +9,68 @@ Cotangents carry `rows` score factors along axis 0, over which the squares are s
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from itertools import product
 from math import prod
 
 import onnx_ir as ir
 
-from .layers import Layer
+from .layers import Layer, Use
 from .registry import RULES, Step
 from .rules.geometry import Window
 from .tape import Tape, shape_of
 
 
-def squared_gradient(tape: Tape, layer: Layer, ct: ir.Value, energy: ir.Value, rows: int) -> ir.Value:
+def squared_gradient(
+    tape: Tape, layer: Layer, cts: Mapping[ir.Value, ir.Value], energy: ir.Value, rows: int
+) -> ir.Value:
     """Squared norm of the gradient in all parameters of a layer, a scalar, summed over the rows.
 
-    ct: cotangent of the layer's output, [rows, ...] for rows > 1, else of the output's own shape.
+    cts: cotangents of the outputs of its uses, [rows, ...] for rows > 1, else of the output's own shape.
     energy: squared norm of what the layer acts on.
     """
-    of_weight = _OF_WEIGHT.get(layer.node.op_type, _not_special)
-    terms = [of_weight(tape, layer.node, ct, energy, rows) or _by_rule(tape, layer.node, layer.weight, ct, rows)]
-    for node, index in layer.biases:
-        terms.append(_of_bias(tape, node, index, ct, rows))
+    uses = [use for use in layer.uses if use.output in cts]
+    if len(uses) == 1:
+        terms = _of_use(tape, uses[0], cts[uses[0].output], energy, rows)
+    else:
+        terms = _of_shared(tape, uses, cts, rows) or [tape.floats(0.0)]
     return terms[0] if len(terms) == 1 else tape.Sum(*terms)
+
+
+def _of_use(tape: Tape, use: Use, ct: ir.Value, energy: ir.Value, rows: int) -> list[ir.Value]:
+    of_weight = _OF_WEIGHT.get(use.node.op_type, _not_special)
+    terms = [of_weight(tape, use.node, ct, energy, rows) or _by_rule(tape, [(use.node, use.weight, ct)], rows)]
+    return terms + [_of_bias(tape, node, index, ct, rows) for node, index in use.biases]
+
+
+def _of_shared(tape: Tape, uses: Sequence[Use], cts: Mapping[ir.Value, ir.Value], rows: int) -> list[ir.Value]:
+    """Of parameters with several uses: their gradients are added before they are squared."""
+    places: dict[ir.Value | None, list[_Place]] = {}
+    for use in uses:
+        for node, index in ((use.node, use.weight), *use.biases):
+            places.setdefault(node.inputs[index], []).append((node, index, cts[use.output]))
+    return [_by_rule(tape, found, rows) for found in places.values()]
 
 
 def _squared(tape: Tape, value: ir.Value) -> ir.Value:
     return tape.ReduceSumSquare(value, keepdims=0)
 
 
-def _by_rule(tape: Tape, node: ir.Node, index: int, ct: ir.Value, rows: int) -> ir.Value:
-    """From the gradient itself, one row after the other."""
-    pull = RULES[node.op_type][index]
-    assert pull is not None
-    parts = [ct] if rows == 1 else [tape.Slice(ct, [i], [i + 1], [0]) for i in range(rows)]
-    squares = [_squared(tape, pull(Step(tape, node, (part,), index))) for part in parts]
+_Place = tuple[ir.Node, int, ir.Value]
+"""Where a parameter is used: the node, the number of its input, the cotangent of its result."""
+
+
+def _by_rule(tape: Tape, places: Sequence[_Place], rows: int) -> ir.Value:
+    """From a parameter's gradient itself, one row after the other."""
+    squares = []
+    for row in range(rows):
+        gradients = []
+        for node, index, ct in places:
+            pull = RULES[node.op_type][min(index, len(RULES[node.op_type]) - 1)]
+            assert pull is not None
+            part = ct if rows == 1 else tape.Slice(ct, [row], [row + 1], [0])
+            gradients.append(pull(Step(tape, node, (part,), index)))
+        squares.append(_squared(tape, gradients[0] if len(gradients) == 1 else tape.Sum(*gradients)))
     return squares[0] if rows == 1 else tape.Sum(*squares)
 
 

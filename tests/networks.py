@@ -88,13 +88,22 @@ def segmentation() -> nn.Module:
 def not_differentiable() -> nn.Module:
     """A network with two operators that have no rule, one of them in two places."""
 
-    class Unknown(nn.Module):
+    class Random(nn.Module):
         def forward(self, image: Tensor) -> Tensor:
-            inverse = torch.linalg.det(image[:, :, :8, :8]) + torch.linalg.det(image[:, :, 8:16, 8:16])
-            spectrum = torch.fft.fft(image.mean(dim=(1, 2)), dim=1).abs()
-            return spectrum[:, :4] * inverse
+            noise = torch.randn_like(image) * image + torch.randn_like(image[:, :, :8, :8]).mean()
+            return (torch.rand_like(image) * noise).mean(dim=(2, 3)).repeat(1, 3)
 
-    return Unknown()
+    return Random()
+
+
+def too_large() -> nn.Module:
+    """A network with two determinants of matrices that are too large to be written out."""
+
+    class Determinants(nn.Module):
+        def forward(self, image: Tensor) -> Tensor:
+            return torch.linalg.det(image[:, :, :8, :8]) + torch.linalg.det(image[:, :, 8:16, 8:16])
+
+    return Determinants()
 
 
 def stepped() -> nn.Module:

@@ -4,6 +4,7 @@ from ..registry import NOT_DIFFERENTIABLE, RULES
 from . import (
     convolution,
     elementwise,
+    fourier,
     indexing,
     matrix,
     normalisation,
@@ -19,6 +20,7 @@ __all__ = [
     "RULES",
     "convolution",
     "elementwise",
+    "fourier",
     "indexing",
     "matrix",
     "normalisation",

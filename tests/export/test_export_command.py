@@ -45,8 +45,13 @@ def out(tmp_path: Path) -> Path:
 
 def test_operators_without_a_rule_are_all_named_with_their_nodes(usual_folder: Path, out: Path) -> None:
     said = refused("tests.networks:not_differentiable", "--head", "softmax", "--images", usual_folder, "-o", out)
-    assert said.count("Det (node ") == 2
-    assert said.count("DFT (node ") == 1
+    assert said.count("RandomNormalLike (node ") == 2
+    assert said.count("RandomUniformLike (node ") == 1
+
+
+def test_operators_that_cannot_be_written_out_are_all_named_with_their_reasons(usual_folder: Path, out: Path) -> None:
+    said = refused("tests.networks:too_large", "--head", "softmax", "--images", usual_folder, "-o", out)
+    assert said.count("matrices of 8 rows, expected at most 6") == 2
 
 
 def test_a_network_without_weights_is_refused(usual_folder: Path, out: Path) -> None:

@@ -7,13 +7,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx_ir as ir
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from fisherlens.edge.bundle import open_bundle
+from fisherlens.edge.bundle import open_bundle, open_session
+from fisherlens.export.assemble import as_model, instrument, join
 from fisherlens.export.gradient import result_gradient
+from fisherlens.export.heads import Softmax
+from fisherlens.export.heads.readout import Directions
+from fisherlens.export.network import from_modules
+from fisherlens.export.normalise import normalise
 from tests.conftest import usual_image
 from tests.networks import classifier, ensemble
 
@@ -90,6 +96,42 @@ def _assert_map(outputs: dict[str, np.ndarray], about_image: Tensor) -> None:
     assert outputs["map"].shape == expected.shape
     assert np.abs(decoded - expected).max() <= (high - low) / 255.0 * 0.51 + TOLERANCE * high
     assert high == pytest.approx(expected.max(), rel=TOLERANCE)
+
+
+class _Shared(nn.Module):
+    """A convolution that is used twice, as a head over a pyramid or an unrolled loop does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.entry, self.twice, self.last = nn.Conv2d(1, 4, 3), nn.Conv2d(4, 4, 3), nn.Linear(4, 3)
+
+    def forward(self, image: Tensor) -> Tensor:
+        x = torch.tanh(self.twice(torch.tanh(self.entry(image))))
+        return self.last(torch.tanh(self.twice(x)).mean(dim=(2, 3)))
+
+
+@pytest.mark.parametrize("probes", [0, 1])
+def test_gradients_of_shared_weights_are_added_before_they_are_squared(probes: int) -> None:
+    module = _Shared()
+    (network,) = from_modules(module, (1, 1, 12, 12), "shared")
+    model = normalise(network.model, (1, 1, 12, 12), "shared")
+    instrumented = instrument(join([model]), Softmax(), probes)
+    assert len(instrumented.forward.layers) == 3
+    session = open_session(
+        ir.to_proto(as_model(instrumented.forward.tape.graph, {"trace": instrumented.trace})).SerializeToString()
+    )
+    image = torch.randn(1, 1, 12, 12)
+    (trace,) = session.run(None, {"image": image.numpy()})
+    logits = module(image)
+    p = logits.softmax(dim=1).detach()[0]
+    expected = 0.0
+    for row in Directions.choose(3, probes).rows:
+        weighted = torch.from_numpy(row).float() * p.sqrt()
+        score = ((weighted - weighted.sum() * p) * logits[0]).sum()
+        gradients = torch.autograd.grad(score, list(module.parameters()), retain_graph=True)
+        expected += float(sum((g**2).sum() for g in gradients))
+    assert trace == pytest.approx(expected, rel=TOLERANCE)
 
 
 def test_input_gradient_agrees_with_autograd(classifier_bundle: Path) -> None:

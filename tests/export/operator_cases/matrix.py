@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from hypothesis import strategies as st
 
-from .drawing import Case, Draw, pair, values
+from .drawing import Case, Draw, pair, shapes, values
 
 
 def matmul(draw: Draw) -> Case:
@@ -90,9 +91,26 @@ def einsum(draw: Draw) -> Case:
     return Case(lambda *x: torch.einsum(equation, *x), inputs, attributes={"equation": equation})
 
 
+def dft(draw: Draw) -> Case:
+    complex_input, inverse = draw(st.booleans()), draw(st.booleans())
+    onesided = not complex_input and not inverse and draw(st.booleans())
+    x = values(draw, [*draw(shapes(2, 3)), 2 if complex_input else 1])
+    axis = draw(st.integers(0, x.ndim - 2))
+    length = draw(st.integers(1, 5)) if draw(st.booleans()) else x.shape[axis]
+
+    def function(x: torch.Tensor) -> torch.Tensor:
+        signal = torch.view_as_complex(x.contiguous()) if complex_input else x.squeeze(-1)
+        transform = torch.fft.ifft if inverse else torch.fft.rfft if onesided else torch.fft.fft
+        return torch.view_as_real(transform(signal, n=length, dim=axis).resolve_conj())
+
+    constants = {1: np.array(length, np.int64), 2: np.array(axis, np.int64)}
+    return Case(function, [x], constants, {"inverse": int(inverse), "onesided": int(onesided)})
+
+
 CASES: dict[str, Callable[[Draw], Case]] = {
     "Conv": conv,
     "ConvTranspose": conv_transpose,
+    "DFT": dft,
     "Einsum": einsum,
     "Gemm": gemm,
     "MatMul": matmul,
