@@ -8,7 +8,8 @@ import msgspec
 
 METADATA_KEY = "fisherlens.manifest"
 GOLDEN_KEY = "fisherlens.golden"
-FORMAT = 1
+CALIBRATION_KEY = "fisherlens.calibration"
+FORMAT = 2
 """Version of the contract between file and runtime."""
 
 
@@ -65,6 +66,13 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     calibration_size: int
 
 
+class Calibration(msgspec.Struct, frozen=True, kw_only=True):
+    """What stands under CALIBRATION_KEY: the statistics of the usual images that the p-values count over,
+    for each check by name."""
+
+    statistics: dict[str, list[float]]
+
+
 class Map(msgspec.Struct, frozen=True, kw_only=True):
     """The compact map: `rows` x `columns` cells of `cell` x `cell` pixels of the graph's image, from
     the top left; uint8 codes from map_range[0] (0) to map_range[1] (255)."""
@@ -113,6 +121,17 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True):
     images: int
 
 
+class InputNoise(msgspec.Struct, frozen=True, kw_only=True):
+    """What the graph takes the image to be uncertain by: variance constant^2 + proportional x per pixel,
+    in its unit; propagated to first order, or by so many stored draws."""
+
+    constant: float
+    proportional: float
+    correlated: bool
+    method: Literal["first order", "draws"]
+    draws: int | None
+
+
 class Parity(msgspec.Struct, frozen=True, kw_only=True):
     """Worst difference between the framework and the bundle over the calibration images.
 
@@ -134,12 +153,13 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     version: str
     created: str
-    head: Literal["gaussian", "softmax"]
+    head: str
     members: int
     input: Input
     measurands: tuple[Measurand, ...] = ()
     classes: tuple[str, ...] = ()
     temperature: float | None = None
+    input_noise: InputNoise | None = None
     coverage: Coverage | None = None
     alpha: float
     checks: tuple[Check, ...]

@@ -99,6 +99,8 @@ class Runtime:
             results=results,
             result_images=result_images,
             probabilities=probabilities,
+            entropy=self._mean(outputs, "entropy"),
+            mutual_information=self._mean(outputs, "mutual_information"),
             class_image=class_image,
             checks=checks,
             map=None if explain == "never" else self._map(outputs),
@@ -115,6 +117,8 @@ class Runtime:
             results=[],
             result_images=[],
             probabilities=[],
+            entropy=None,
+            mutual_information=None,
             class_image=None,
             checks=[],
             map=None,
@@ -130,33 +134,33 @@ class Runtime:
         manifest = self.bundle.manifest
         if manifest.coverage is None or outputs["value"].ndim > 1:
             return []
-        columns = [outputs[name].astype(float) for name in ("value", "u_aleatoric", "u_epistemic", "u")]
-        _require_finite("value or uncertainty", *columns)
+        columns = {name: outputs[name].astype(float).tolist() for name in (*_UNCERTAIN, *_SIDES)}
+        _require_finite("value or uncertainty", *columns.values())
         probability = manifest.coverage.probability
-        return [
-            Result(
-                name=measurand.name,
-                unit=measurand.unit,
-                value=value,
-                u_aleatoric=u_aleatoric,
-                u_epistemic=u_epistemic,
-                u=u,
-                coverage_factor=factor,
-                coverage_probability=probability,
-                U=factor * u,
-                text=written(value, u, measurand.unit, factor, probability),
+        results = []
+        for i, (measurand, k) in enumerate(zip(manifest.measurands, manifest.coverage.factors, strict=True)):
+            value, u = columns["value"][i], columns["u"][i]
+            results.append(
+                Result(
+                    name=measurand.name,
+                    unit=measurand.unit,
+                    coverage_factor=k,
+                    coverage_probability=probability,
+                    U=k * u,
+                    low=value - k * columns["u_below"][i],
+                    high=value + k * columns["u_above"][i],
+                    text=written(value, u, measurand.unit, k, probability),
+                    **{name: columns[name][i] for name in _UNCERTAIN},
+                )
             )
-            for measurand, factor, value, u_aleatoric, u_epistemic, u in zip(
-                manifest.measurands, manifest.coverage.factors, *(column.tolist() for column in columns), strict=True
-            )
-        ]
+        return results
 
     def _result_images(self, outputs: dict[str, NDArray]) -> list[ResultImage]:
         manifest = self.bundle.manifest
         if manifest.coverage is None or outputs["value"].ndim == 1:
             return []
-        names = ("value", "u_aleatoric", "u_epistemic", "u")
-        _require_finite("value or uncertainty", *(outputs[name] for name in names))
+        _require_finite("value or uncertainty", *(outputs[name] for name in (*_UNCERTAIN, *_SIDES)))
+        value, below, above = outputs["value"], outputs["u_below"], outputs["u_above"]
         return [
             ResultImage(
                 name=measurand.name,
@@ -165,7 +169,9 @@ class Runtime:
                 columns=outputs["value"].shape[2],
                 coverage_factor=factor,
                 coverage_probability=manifest.coverage.probability,
-                **{name: _float_bytes(outputs[name][i]) for name in names},
+                low=_float_bytes(value[i] - factor * below[i]),
+                high=_float_bytes(value[i] + factor * above[i]),
+                **{name: _float_bytes(outputs[name][i]) for name in _UNCERTAIN},
             )
             for i, (measurand, factor) in enumerate(zip(manifest.measurands, manifest.coverage.factors, strict=True))
         ]
@@ -179,6 +185,13 @@ class Runtime:
             ClassProbability(name=name, probability=float(p))
             for name, p in zip(self.bundle.manifest.classes, per_class, strict=True)
         ]
+
+    @staticmethod
+    def _mean(outputs: dict[str, NDArray], name: str) -> float | None:
+        if name not in outputs:
+            return None
+        _require_finite(name, outputs[name])
+        return float(outputs[name].mean())
 
     def _class_image(self, outputs: dict[str, NDArray]) -> ClassImage | None:
         if "probability" not in outputs or outputs["probability"].ndim == 1:
@@ -237,6 +250,10 @@ def _refusal(error: Exception) -> str:
     return f"unexpected {type(error).__name__}: {error}; please report it with the image"
 
 
+_UNCERTAIN = ("value", "u_aleatoric", "u_epistemic", "u_input", "u")
+_SIDES = ("u_below", "u_above")
+
+
 def _float_bytes(array: NDArray) -> bytes:
     return array.astype("<f4").tobytes()
 
@@ -249,6 +266,9 @@ def _require_finite(what: str, *arrays: NDArray) -> None:
 _MEANINGS = {
     "fisher_trace": "Fisher information is larger than on nearly all usual images",
     "fisher_profile": "Fisher information is spread over the network's layers as on hardly any usual image",
+    "fisher_form": "the prediction's entropy depends on the parameters as on hardly any usual image",
+    "largest_eigenvalue": "a small change of the image changes the result as on hardly any usual image",
+    "combined": "the checks together are as far from usual as on hardly any usual image",
 }
 
 

@@ -7,23 +7,28 @@ from typing import Any, Literal
 
 import msgspec
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
-    """One measurand's result (JCGM 100): value, standard uncertainty u with its aleatoric and
-    epistemic parts, and U = coverage_factor * u at coverage_probability, all in `unit` (UCUM).
-    text: as 7.2.2 of the GUM writes it."""
+    """One measurand's result (JCGM 100): value, standard uncertainty u with its parts, aleatoric,
+    epistemic and from the input's own uncertainty (u^2 is the sum of their squares), and U =
+    coverage_factor * u at coverage_probability, all in `unit` (UCUM). low, high: the interval that covers
+    at that probability; value -+ U, but for heads that know of skewness. text: as 7.2.2 of the GUM
+    writes it."""
 
     name: str
     unit: str
     value: float
     u_aleatoric: float
     u_epistemic: float
+    u_input: float
     u: float
     coverage_factor: float
     coverage_probability: float
     U: float
+    low: float
+    high: float
     text: str
 
 
@@ -38,7 +43,10 @@ class ResultImage(msgspec.Struct, frozen=True, kw_only=True):
     value: bytes
     u_aleatoric: bytes
     u_epistemic: bytes
+    u_input: bytes
     u: bytes
+    low: bytes
+    high: bytes
     coverage_factor: float
     coverage_probability: float
 
@@ -99,7 +107,9 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     outcome: accepted (measured, nothing unusual), flagged (measured, but a check says that the input
     is unusual) or refused (not measured). reasons: in words, empty if accepted. frame: from 1.
     input_digest: of the file's or array's bytes; null where they could not be read. created: UTC,
-    ISO 8601. Every field is there whatever the outcome.
+    ISO 8601. entropy: of the class probabilities, in nats; mutual_information: the part of it by which
+    the members of an ensemble disagree, in nats; of an image of classes their means over the pixels, null
+    where no classes are told. Every field is there whatever the outcome.
     """
 
     schema: int
@@ -114,6 +124,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     results: list[Result]
     result_images: list[ResultImage]
     probabilities: list[ClassProbability]
+    entropy: float | None
+    mutual_information: float | None
     class_image: ClassImage | None
     checks: list[CheckResult]
     map: CompactMap | None

@@ -22,10 +22,11 @@ from fisherlens.edge.bundle import open_session
 from fisherlens.edge.manifest import Budget, Design
 
 from . import checks
-from .assemble import Instrumented, as_model
+from .assemble import as_model
 from .calibrate import Images, collect
 from .checks import Selection
 from .errors import CalibrationError
+from .instrumented import Instrumented
 from .progress import Progress
 
 PERTURBED = 100
@@ -64,7 +65,7 @@ def choose(
     if not candidates:
         raise CalibrationError(f"{len(images)} calibration images are too few for any profile. Give more images.")
     candidates.sort(key=lambda c: (-c.auroc, c.probes, c.instrumented.selection.size))
-    forward = _Timed(wholes[1], {**wholes[1].readout.outputs}, images[0]())
+    forward = _Timed(wholes[1], wholes[1].outputs, images[0]())
     chosen, cost, cheapest = _first_within(candidates, forward, limit, progress)
     if chosen is None:
         raise CalibrationError(
@@ -119,7 +120,7 @@ def _candidates(
     changed = _features(whole, [lambda x=x: x for x in perturbed], progress)  # type: ignore[misc]
     found = []
     for selection in _selections(whole.selection):
-        detected = _detection(usual, changed, selection.columns(whole.selection), alpha)
+        detected = _detection(usual, changed, selection.columns(whole.information), alpha)
         if detected is not None and (probes == 1 or selection.activations):
             found.append(_Candidate(whole.with_only(selection), probes, *detected))
     return found
@@ -163,7 +164,7 @@ class _Timed:
         self._reference = _session(as_model(reference.forward.tape.graph, outputs))
 
     def ratio(self, instrumented: Instrumented) -> float:
-        outputs = {**instrumented.readout.outputs, "features": instrumented.features}
+        outputs = {**instrumented.outputs, "features": instrumented.features}
         other = _session(as_model(instrumented.forward.tape.graph, outputs))
         pairs = [(self._seconds(other), self._seconds(self._reference)) for _ in range(RUNS)]
         return float(np.median([ours / theirs for ours, theirs in pairs[2:]]))

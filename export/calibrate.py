@@ -179,15 +179,17 @@ def collect(
 
 
 def fit_temperature(logits: NDArray[np.float32], classes: NDArray[np.int64]) -> float:
-    """The temperature of least cross-entropy (Guo et al. 2017, section 4.2), from logits [n, K] and
-    true class indices [n]; by golden section over its logarithm."""
+    """The temperature of least cross-entropy (Guo et al. 2017, section 4.2), from the members' logits
+    [n, M, K], whose probabilities are averaged, and true class indices [n]; by golden section over its
+    logarithm."""
     z = logits.astype(np.float64)
     rows = np.arange(len(z))
 
     def cross_entropy(log_temperature: float) -> float:
         scaled = z / np.exp(log_temperature)
-        top = scaled.max(axis=1)
-        return float(np.mean(top + np.log(np.exp(scaled - top[:, None]).sum(axis=1)) - scaled[rows, classes]))
+        scaled -= scaled.max(axis=2, keepdims=True)
+        of_class = np.exp(scaled[rows, :, classes]) / np.exp(scaled).sum(axis=2)
+        return float(-np.mean(np.log(np.maximum(of_class.mean(axis=1), 1e-300))))
 
     low, high, golden = np.log(0.05), np.log(20.0), (np.sqrt(5.0) - 1) / 2
     for _ in range(60):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,9 +14,7 @@ from fisherlens.edge.bundle import open_session
 
 from .errors import CalibrationError
 from .fisher import Information
-from .tape import IR_VERSION, OPSET, Tape
-
-CHECKS = ("fisher_trace", "fisher_profile")
+from .tape import IR_VERSION, OPSET, Tape, shape_of
 
 ROUNDING = 1e-3
 """Standard deviation of a log information that rounding may cause: another processor adds in another
@@ -54,23 +53,31 @@ class Selection:
 
     @property
     def size(self) -> int:
-        """How many features it is."""
+        """How many quantities it is."""
         return len(self.parameters) + len(self.activations) + len(self.energies)
 
-    def columns(self, whole: Selection) -> list[int]:
-        """Where its features stand among those of the `whole`."""
-        first = len(whole.parameters), len(whole.parameters) + len(whole.activations)
-        return [*self.parameters, *(first[0] + i for i in self.activations), *(first[1] + i for i in self.energies)]
+    def columns(self, information: Information) -> list[int]:
+        """Where its features stand among those of everything."""
+        found: list[int] = []
+        first = 0
+        everything = (information.parameters, information.activations, information.energies)
+        for chosen, values in zip((self.parameters, self.activations, self.energies), everything, strict=True):
+            for i, value in enumerate(values):
+                width = shape_of(value)[0] if shape_of(value) else 1
+                found += range(first, first + width) if i in chosen else []
+                first += width
+        return found
 
 
 def features(tape: Tape, information: Information, selection: Selection) -> ir.Value:
-    """The Fisher profile f(x) = (log tr F_l, log tr F_(a_l), log ||a_l||^2) of the selected layers, [F]."""
+    """The Fisher profile f(x) = (log tr F_l, log tr F_(a_l), log ||a_l||^2) of the selected layers, the
+    latter two by groups of channels, [F]."""
     chosen = [
-        *(information.parameters[i] for i in selection.parameters),
+        *(tape.Unsqueeze(information.parameters[i], [0]) for i in selection.parameters),
         *(information.activations[i] for i in selection.activations),
         *(information.energies[i] for i in selection.energies),
     ]
-    stacked = tape.Concat(*(tape.Unsqueeze(value, [0]) for value in chosen), axis=0)
+    stacked = tape.Concat(*chosen, axis=0)
     return tape.Log(tape.Max(stacked, _TINY))
 
 
@@ -103,20 +110,49 @@ def profile_statistic(tape: Tape, profile: Profile, features: ir.Value, regresso
 
 
 def usual_statistics(profile: Profile, features: NDArray[np.float32], regressors: NDArray[np.float32]) -> NDArray:
-    """The statistic of usual images [n], by the very operators that the bundle runs: a p-value
-    compares like with like, to the last bit."""
-    inputs = [
-        ir.val(name, dtype=ir.DataType.FLOAT, shape=array.shape[1:])
-        for name, array in (("features", features), ("regressors", regressors))
-    ]
-    graph = ir.Graph(inputs, [], nodes=[], name="profile", opset_imports={"": OPSET})
-    statistic = profile_statistic(Tape(graph), profile, *inputs)
+    """The profile's statistic of usual images [n]."""
+    return _as_the_bundle(lambda tape, f, r: profile_statistic(tape, profile, f, r), features, regressors)
+
+
+@dataclass(frozen=True)
+class Combination:
+    """Usual logarithms of several statistics, one by one: float64 [m]."""
+
+    mean: NDArray[np.float64]
+    deviation: NDArray[np.float64]
+
+    @classmethod
+    def fit(cls, statistics: NDArray[np.float32]) -> Combination:
+        """From usual images [n, m]."""
+        logarithms = np.log(np.maximum(statistics.astype(np.float64), _TINY))
+        return cls(logarithms.mean(axis=0), np.maximum(logarithms.std(axis=0), ROUNDING))
+
+
+def combined_statistic(tape: Tape, combination: Combination, statistics: ir.Value) -> ir.Value:
+    """How far the statistics [m] are above what is usual, together: the squared standardised logarithms
+    of those that are, added up. A scalar."""
+    logarithms = tape.Log(tape.Max(statistics, _TINY))
+    deviations = tape.Div(tape.Sub(logarithms, tape.floats(combination.mean)), tape.floats(combination.deviation))
+    return tape.ReduceSumSquare(tape.Relu(deviations), keepdims=0)
+
+
+def usual_combinations(combination: Combination, statistics: NDArray[np.float32]) -> NDArray:
+    """The combined statistic of usual images [n]."""
+    return _as_the_bundle(lambda tape, values: combined_statistic(tape, combination, values), statistics)
+
+
+def _as_the_bundle(write: Callable[..., ir.Value], *columns: NDArray[np.float32]) -> NDArray:
+    """A statistic of usual images [n], by the very operators that the bundle runs: a p-value compares
+    like with like, to the last bit."""
+    inputs = [ir.val(f"x{i}", dtype=ir.DataType.FLOAT, shape=array.shape[1:]) for i, array in enumerate(columns)]
+    graph = ir.Graph(inputs, [], nodes=[], name="statistic", opset_imports={"": OPSET})
+    statistic = write(Tape(graph), *inputs)
     statistic.name, statistic.dtype = "statistic", ir.DataType.FLOAT
     graph.outputs.append(statistic)
-    model = ir.to_proto(ir.Model(graph, ir_version=IR_VERSION)).SerializeToString()
-    session = open_session(model)
-    rows = zip(features, regressors, strict=True)
-    return np.array([session.run(None, {"features": f, "regressors": r})[0] for f, r in rows])
+    session = open_session(ir.to_proto(ir.Model(graph, ir_version=IR_VERSION)).SerializeToString())
+    return np.array(
+        [session.run(None, {f"x{i}": x for i, x in enumerate(row)})[0] for row in zip(*columns, strict=True)]
+    )
 
 
 def needed(alpha: float, checks: int) -> int:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 import msgspec
 
-from .checks import CHECKS
+from .heads import HEADS
+from .judgement import CHECKS, DEFAULT_CHECKS, PROFILE
+from .maps import MAPS
 
 _SIZE = (click.IntRange(1), click.IntRange(1))
 
@@ -18,7 +21,7 @@ _SIZE = (click.IntRange(1), click.IntRange(1))
 @click.argument("networks", nargs=-1, required=True, metavar="NETWORK...")
 @click.option("--images", "folder", required=True, type=click.Path(path_type=Path), help="Folder of usual images.")
 @click.option("--output", "-o", required=True, type=click.Path(path_type=Path, dir_okay=False), help="Bundle to write.")
-@click.option("--head", type=click.Choice(["gaussian", "softmax"]), required=True)
+@click.option("--head", type=click.Choice(list(HEADS)), required=True)
 @click.option(
     "--targets",
     type=click.Path(path_type=Path),
@@ -31,11 +34,22 @@ _SIZE = (click.IntRange(1), click.IntRange(1))
     multiple=True,
     help="Which of the network's outputs the head reads, from 0; by default all.",
 )
-@click.option("--logarithmic", is_flag=True, help="A Gaussian head predicts the logarithm of the measurand.")
+@click.option("--logarithmic", is_flag=True, help="The network predicts the logarithm of the measurand.")
+@click.option("--dropout-masks", type=click.IntRange(2), help="Monte-Carlo dropout: so many masks, drawn now.")
+@click.option("--input-noise", type=click.FloatRange(0, min_open=True), help="Standard deviation of the image's noise.")
+@click.option(
+    "--input-noise-proportional",
+    type=click.FloatRange(0),
+    default=0.0,
+    show_default=True,
+    help="Variance that grows with the pixel, per image unit.",
+)
+@click.option("--input-draws", type=click.IntRange(2), help="Propagate noise by so many draws, not to first order.")
 @click.option("--classes", help="Names of the classes, separated by commas.")
 @click.option("--name", help="The bundle's name; by default the output's.")
 @click.option("--bundle-version", default="1", show_default=True)
-@click.option("--check", "checks", multiple=True, type=click.Choice(CHECKS), help="Repeat for several; default all.")
+@click.option("--check", "checks", multiple=True, type=click.Choice(CHECKS), help="Repeat for several.")
+@click.option("--combine", is_flag=True, help="One statistic of all checks flags, not each with its share of alpha.")
 @click.option(
     "--alpha",
     type=click.FloatRange(0, 1, True, True),
@@ -44,13 +58,15 @@ _SIZE = (click.IntRange(1), click.IntRange(1))
     help="Share of usual images flagged.",
 )
 @click.option("--coverage", type=click.FloatRange(0, 1, True, True), default=0.95, show_default=True)
+@click.option("--groups", type=click.IntRange(1), help="Groups of channels in the profile; default by the images.")
 @click.option("--probes", type=click.IntRange(0), help="Random probes of the Fisher information; 0 for exact.")
 @click.option(
     "--cost",
     type=click.FloatRange(1, min_open=True),
     help="What the check may take, as a multiple of the forward pass: layers and probes are chosen for it.",
 )
-@click.option("--cells", type=click.IntRange(1, 256), default=32, show_default=True, help="Map cells, longer side.")
+@click.option("--map", "map_kind", type=click.Choice(list(MAPS)), default="fisher", show_default=True)
+@click.option("--map-bytes", type=click.IntRange(1), default=2048, show_default=True, help="What a map may take.")
 @click.option("--crop", nargs=2, type=_SIZE, help="Rows and columns cut from the middle of each frame.")
 @click.option("--resize", nargs=2, type=_SIZE, help="Rows and columns that the crop is resampled to.")
 @click.option("--offset", type=float, default=0.0, show_default=True, help="image = (pixel - offset) * scale")
@@ -87,8 +103,10 @@ def _export(
         def progress(items: Iterable[Any], label: str) -> Iterable[Any]:
             return display.track(list(items), description=label)
 
-        loaded = [member for network in progress(networks, "trace") for member in load(network, shape)]
+        masks = options["dropout_masks"]
+        loaded = [member for network in progress(networks, "trace") for member in load(network, shape, masks)]
         members = [select(member, options["selected"]) for member in loaded]
+        request = replace(request, head=_head(members, options))
         manifest = export(members, images, known, request, output, progress)
     agreement = manifest.parity
     click.echo(f"{output}: {output.stat().st_size:,} bytes, {len(manifest.fisher.layers)} layers")
@@ -107,7 +125,7 @@ def _export(
 
 
 def _request(calibration: Any, output: Path, options: dict[str, Any]) -> Any:
-    from .heads import Gaussian, Softmax
+    from .heads import Softmax
     from .pipeline import Request
 
     accepted = calibration.accepted()
@@ -118,14 +136,18 @@ def _request(calibration: Any, output: Path, options: dict[str, Any]) -> Any:
     return Request(
         name=options["name"] or output.stem,
         version=options["bundle_version"],
-        head=Gaussian(options["logarithmic"]) if options["head"] == "gaussian" else Softmax(),
+        head=Softmax(),
         input=msgspec.structs.replace(accepted, **geometry, offset=options["offset"], scale=scale),
         classes=tuple(options["classes"].split(",")) if options["classes"] else (),
         checks=_checks(options),
+        input_noise=_input_noise(options),
         alpha=options["alpha"],
+        combine=options["combine"],
         coverage_probability=options["coverage"],
+        groups=options["groups"],
         probes=options["probes"],
-        cells=options["cells"],
+        map_kind=options["map_kind"],
+        map_bytes=options["map_bytes"],
         cost=options["cost"],
         tolerance=options["tolerance"],
     )
@@ -133,8 +155,43 @@ def _request(calibration: Any, output: Path, options: dict[str, Any]) -> Any:
 
 def _checks(options: dict[str, Any]) -> tuple[str, ...]:
     """Those asked for; all by default, within a budget the one that can be cut to it."""
-    default = CHECKS if options["cost"] is None else ("fisher_profile",)
+    default = DEFAULT_CHECKS if options["cost"] is None else (PROFILE,)
     return tuple(name for name in CHECKS if name in (options["checks"] or default))
+
+
+def _input_noise(options: dict[str, Any]) -> Any:
+    from .errors import CalibrationError
+    from .input_noise import InputNoise
+
+    constant, proportional = options["input_noise"], options["input_noise_proportional"]
+    if constant is None:
+        if proportional or options["input_draws"]:
+            raise CalibrationError("input noise without --input-noise, its constant part in the image's unit")
+        return None
+    draws = options["input_draws"]
+    if draws is None:
+        return InputNoise(constant, proportional)
+    return InputNoise(constant, proportional, method="draws", draws=draws)
+
+
+def _head(members: list[Any], options: dict[str, Any]) -> Any:
+    """The head that was asked for, with the posterior that the network came with."""
+    from . import heads
+    from .errors import NetworkError
+
+    name, logarithmic = options["head"], options["logarithmic"]
+    if name == "softmax":
+        return heads.Softmax()
+    if name == "quantile":
+        return heads.Quantile(options["coverage"], logarithmic)
+    if name == "laplace":
+        if members[0].posterior is None:
+            raise NetworkError(
+                f"{members[0].name}: no posterior; a Laplace head expects a factory that returns a fitted "
+                'laplace-torch object with subset_of_weights="last_layer"'
+            )
+        return heads.LastLayerLaplace(members[0].posterior, logarithmic)
+    return heads.HEADS[name](logarithmic)
 
 
 def _described(design: Any) -> str:

@@ -2,40 +2,48 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 import onnx_ir as ir
 
 from fisherlens.edge.manifest import Map
 
-from .tape import Tape
+from .tape import Tape, shape_of
 
 
-def grid(image_shape: tuple[int, ...], cells: int) -> Map:
-    """The grid of square cells, `cells` along the image's longer side (fewer on a small image)."""
+def grid(image_shape: tuple[int, ...], budget: int, kind: str, quantity: str) -> Map:
+    """The finest grid of square cells whose codes, a byte each, take at most `budget` bytes."""
     height, width = image_shape[2:]
-    cell = -(-max(height, width) // cells)
+    cell = next(c for c in range(1, max(height, width) + 1) if -(-height // c) * -(-width // c) <= budget)
     return Map(
-        kind="fisher",
-        quantity="root mean Fisher information per pixel of the image, 1/image unit",
+        kind=kind,
+        quantity=quantity,
         cell=cell,
         rows=-(-height // cell),
         columns=-(-width // cell),
     )
 
 
-def compacted(tape: Tape, fisher_map: ir.Value, image_shape: tuple[int, ...], spec: Map) -> tuple[ir.Value, ir.Value]:
-    """Codes uint8 [rows, columns] and their range float32 [2] of a map [1, C, H, W].
+def compacted(
+    tape: Tape,
+    values: ir.Value,
+    image_shape: tuple[int, ...],
+    spec: Map,
+    pooled: Literal["root mean square", "mean"],
+) -> tuple[ir.Value, ir.Value]:
+    """Codes uint8 [rows, columns] and their range float32 [2] of a map [1, C, H, W], whose channels add up.
 
-    The root of a cell's mean information has the unit of a derivative; its codes keep detail that
-    the squares would push to zero.
+    Of squares each cell holds the root of their mean: it has the unit of a derivative, and its codes
+    keep detail that the squares would push to zero.
     """
-    _, channels, height, width = image_shape
-    summed = tape.ReduceSum(fisher_map, [1], keepdims=1) if channels > 1 else fisher_map
+    _, _, height, width = image_shape
+    summed = tape.ReduceSum(values, [1], keepdims=1) if shape_of(values)[1] > 1 else values
     below, right = spec.rows * spec.cell - height, spec.columns * spec.cell - width
     padded = tape.Pad(summed, [0, 0, 0, 0, 0, 0, below, right]) if below or right else summed
-    pooled = tape.AveragePool(padded, kernel_shape=[spec.cell] * 2, strides=[spec.cell] * 2)
-    means = tape.Mul(tape.Reshape(pooled, [spec.rows, spec.columns]), tape.floats(_filled(spec, height, width)))
-    root = tape.Sqrt(means)
+    averages = tape.AveragePool(padded, kernel_shape=[spec.cell] * 2, strides=[spec.cell] * 2)
+    means = tape.Mul(tape.Reshape(averages, [spec.rows, spec.columns]), tape.floats(_filled(spec, height, width)))
+    root = tape.Sqrt(means) if pooled == "root mean square" else means
     low, high = tape.ReduceMin(root, keepdims=0), tape.ReduceMax(root, keepdims=0)
     span = tape.Max(tape.Sub(high, low), 1e-30)
     codes = tape.Round(tape.Mul(tape.Div(tape.Sub(root, low), span), 255.0))

@@ -13,16 +13,20 @@ from .tape import Tape
 
 
 def cotangents(
-    tape: Tape, seeds: Mapping[ir.Value, ir.Value], wanted: Collection[ir.Value]
+    tape: Tape,
+    seeds: Mapping[ir.Value, ir.Value],
+    wanted: Collection[ir.Value],
+    held: Collection[ir.Value] = (),
 ) -> dict[ir.Value, ir.Value]:
     """Write the reverse pass onto `tape`.
 
     seeds: cotangents of the outputs, each of its output's shape. wanted: the values whose cotangents
-    are asked for. Returns the cotangent of each wanted value that the outputs depend on.
+    are asked for. held: values that count as constants, whatever they are computed from. Returns the
+    cotangent of each wanted value that the outputs depend on.
 
     Raises NetworkError naming all nodes without a rule that lie between.
     """
-    nodes = _between(wanted, seeds)
+    nodes = _between(wanted, seeds, held)
     _check_rules(nodes)
     pending: dict[ir.Value, list[ir.Value]] = {value: [seed] for value, seed in seeds.items()}
     done: dict[ir.Value, ir.Value] = {}
@@ -54,16 +58,22 @@ def _pull_back(
             yield value, pull(Step(tape, node, of_outputs, index))
 
 
-def _between(wanted: Collection[ir.Value], outputs: Iterable[ir.Value]) -> list[ir.Node]:
-    """The nodes on a way from a wanted value to an output, in topological order."""
+def _between(
+    wanted: Collection[ir.Value], outputs: Iterable[ir.Value], held: Collection[ir.Value] = ()
+) -> list[ir.Node]:
+    """The nodes on a way from a wanted value to an output that passes no held one, in topological order."""
     reaches: dict[ir.Value, bool] = dict.fromkeys(wanted, True)
     order: list[ir.Node] = []
-    for node in _ancestors(outputs):
-        on_the_way = not _ends(node) and any(reaches.get(value, False) for value in node.inputs if value is not None)
+    for node in ancestors(outputs):
+        on_the_way = (
+            not _ends(node)
+            and any(reaches.get(value, False) for value in node.inputs if value is not None)
+            and not all(output in held for output in node.outputs)
+        )
         if on_the_way:
             order.append(node)
         for output in node.outputs:
-            reaches[output] = reaches.get(output, False) or on_the_way
+            reaches[output] = reaches.get(output, False) or (on_the_way and output not in held)
     return order
 
 
@@ -77,10 +87,10 @@ def _ends(node: ir.Node) -> bool:
 
 def ends(outputs: Iterable[ir.Value]) -> list[ir.Node]:
     """The nodes on the way to the outputs at which derivatives end."""
-    return [node for node in _ancestors(outputs) if _ends(node)]
+    return [node for node in ancestors(outputs) if _ends(node)]
 
 
-def _ancestors(outputs: Iterable[ir.Value]) -> list[ir.Node]:
+def ancestors(outputs: Iterable[ir.Value]) -> list[ir.Node]:
     """All nodes that the outputs are computed from, in topological order (without recursion: graphs
     are deep)."""
     order: dict[ir.Node, None] = {}

@@ -12,92 +12,68 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
+import numpy as np
 import onnx_ir as ir
 
 from .batching import batch
-from .differentiate import cotangents, ends
-from .errors import NetworkError
+from .channels import squares_by_group
+from .jacobian import ReversePass, Roots, reverse_pass, side_by_side
 from .layers import Layer
-from .registry import described
 from .squared_gradient import squared_gradient
-from .tape import Tape, move, shape_of
-
-Roots = Mapping[ir.Value, ir.Value]
+from .tape import Tape, shape_of
 
 
 @dataclass(frozen=True)
 class Information:
-    """Scalars per layer, in the layers' order: of its parameters, of its activations, and the energy
-    ||a||^2 of what it acts on, followed by those of the networks' outputs. map: the diagonal of the
-    information about the image, [1, C, H, W]. gradient: in the image, of the sum of the score factors
-    that share a reverse pass, of that shape."""
+    """Per layer, in the layers' order: of its parameters, a scalar; by groups of channels, [G], of its
+    activations and the energy ||a||^2 of what it acts on, followed by those of the networks' outputs.
+
+    map: the diagonal of the information about the image, [1, C, H, W]. gradient: in the image, of the sum
+    of the score factors that share a reverse pass, of that shape. rows: the derivatives of each member's
+    score factors one by one, [M * S, C, H, W], None where they went through the network one after the
+    other.
+    """
 
     parameters: list[ir.Value]
     activations: list[ir.Value]
     energies: list[ir.Value]
     map: ir.Value
     gradient: ir.Value
+    rows: ir.Value | None
 
 
 def information(
-    tape: Tape, roots: Roots, layers: Sequence[Layer], results: Sequence[ir.Value], images: Sequence[ir.Value]
+    tape: Tape,
+    roots: Roots,
+    layers: Sequence[Layer],
+    results: Sequence[ir.Value],
+    images: Sequence[ir.Value],
+    groups: int,
 ) -> Information:
     """Write the information of all `layers` about a distribution with those `roots` (see Readout).
 
     images: the members' own inputs: members are independent, so their squares are added, not their
-    derivatives.
+    derivatives. groups: of channels, at most, that activations and energies are told apart by.
     """
-    energies = [_squares(tape, [use.image for use in layer.uses]) for layer in layers]
+    energies = [squares_by_group(tape, [use.image for use in layer.uses], groups) for layer in layers]
     wanted = [*(use.output for layer in layers for use in layer.uses), *images]
-    part, rows = _reverse_pass(tape.dtype, roots, wanted)
+    part, rows = reverse_pass(tape.dtype, roots, wanted)
     count = shape_of(next(iter(roots.values())))[0]
     if count == 1 or batch(part.graph, count):
-        found = _side_by_side(tape, part, roots, rows)
-        measured = _measure(tape, layers, energies, images, found, count)
+        found = side_by_side(tape, part, roots, rows)
+        measured = _measure(tape, layers, energies, images, found, count, groups)
+        per_row = found[images[0]] if len(images) == 1 else tape.Concat(*(found[image] for image in images), axis=0)
     else:
-        measured = _one_by_one(tape, part, roots, layers, energies, images, rows)
-    of_results = [tape.ReduceSumSquare(result, keepdims=0) for result in results]
+        measured = _one_by_one(tape, part, roots, layers, energies, images, rows, groups)
+        per_row = None
+    of_results = [squares_by_group(tape, [result], groups) for result in results]
     parameters, activations, about_image, gradient = measured
-    return Information(parameters, activations, energies + of_results, about_image, gradient)
+    return Information(parameters, activations, energies + of_results, about_image, gradient, per_row)
 
 
 _Measured = tuple[list[ir.Value], list[ir.Value], ir.Value, ir.Value]
-
-
-@dataclass(frozen=True)
-class _Pass:
-    """A reverse pass in a graph of its own, whose inputs are one score factor for each root."""
-
-    graph: ir.Graph
-    tape: Tape
-    cotangents: dict[ir.Value, ir.Value]
-
-
-def _reverse_pass(dtype: ir.DataType, roots: Roots, wanted: Sequence[ir.Value]) -> tuple[_Pass, list[ir.Value]]:
-    rows = [ir.val(f"factor_{i}", dtype=dtype, shape=shape_of(root)) for i, root in enumerate(roots)]
-    graph = ir.Graph(rows, [], nodes=[], name="score_factor")
-    inner = Tape(graph, dtype)
-    found = cotangents(inner, dict(zip(roots, rows, strict=True)), wanted)
-    if wanted[-1] not in found:
-        raise NetworkError(
-            "the outputs do not depend on the image by any way that has a derivative: it ends at "
-            + ", ".join(described(node) for node in ends(roots)) + ". Export the network in floating point."
-        )  # fmt: skip
-    return _Pass(graph, inner, found), rows
-
-
-def _side_by_side(tape: Tape, part: _Pass, roots: Roots, rows: Sequence[ir.Value]) -> dict[ir.Value, ir.Value]:
-    """The pass on the tape itself, its inputs the roots' rows [S, 1, ...] as [S, ...]."""
-    found = dict(part.cotangents)
-    for row, (root, factors) in zip(rows, roots.items(), strict=True):
-        shape = shape_of(factors)
-        seed = tape.Reshape(factors, [shape[0], *shape_of(root)[1:]])
-        found = {value: seed if ct is row else ct for value, ct in found.items()}
-        ir.convenience.replace_all_uses_with(row, seed)
-    part.graph.inputs.clear()
-    move(part.graph, tape.graph, prefix="reverse.")
-    return found
 
 
 def _measure(
@@ -107,22 +83,18 @@ def _measure(
     images: Sequence[ir.Value],
     cts: Mapping[ir.Value, ir.Value],
     rows: int,
+    groups: int,
 ) -> _Measured:
     """Parameters and activations of each layer, map and gradient [1, C, H, W], summed over the rows of
     the cotangents."""
     parameters, activations = [], []
     for layer, energy in zip(layers, energies, strict=True):
-        parameters.append(squared_gradient(tape, layer, cts, energy, rows))
-        activations.append(_squares(tape, [cts[use.output] for use in layer.uses if use.output in cts]))
+        parameters.append(squared_gradient(tape, layer, cts, tape.ReduceSum(energy, keepdims=0), rows))
+        reached = [cts[use.output] for use in layer.uses if use.output in cts]
+        activations.append(squares_by_group(tape, reached, groups) if reached else tape.floats([0.0]))
     gradients = [cts[image] for image in images]
     squares = [tape.Mul(gradient, gradient) for gradient in gradients]
     return parameters, activations, _total(tape, squares, rows), _total(tape, gradients, rows)
-
-
-def _squares(tape: Tape, values: Sequence[ir.Value]) -> ir.Value:
-    """Sum of the squares of all elements of some values, a scalar."""
-    terms = [tape.ReduceSumSquare(value, keepdims=0) for value in values] or [tape.floats(0.0)]
-    return terms[0] if len(terms) == 1 else tape.Sum(*terms)
 
 
 def _total(tape: Tape, members: Sequence[ir.Value], rows: int) -> ir.Value:
@@ -132,16 +104,18 @@ def _total(tape: Tape, members: Sequence[ir.Value], rows: int) -> ir.Value:
 
 def _one_by_one(
     tape: Tape,
-    part: _Pass,
+    part: ReversePass,
     roots: Roots,
     layers: Sequence[Layer],
     energies: Sequence[ir.Value],
     images: Sequence[ir.Value],
     rows: Sequence[ir.Value],
+    groups: int,
 ) -> _Measured:
     """A Scan over the rows whose states are the sums: the file holds the pass once."""
-    parameters, activations, *on_image = _measure(part.tape, layers, energies, images, part.cotangents, 1)
-    terms = [_stacked(part.tape, parameters), _stacked(part.tape, activations), *on_image]
+    parameters, activations, *on_image = _measure(part.tape, layers, energies, images, part.cotangents, 1, groups)
+    lone = [part.tape.Unsqueeze(value, [0]) for value in parameters]
+    terms = [part.tape.Concat(*values, axis=0) for values in (lone, activations)] + list(on_image)
     states = [ir.val(f"sum_{i}", dtype=tape.dtype, shape=shape_of(term)) for i, term in enumerate(terms)]
     sums = [part.tape.Add(state, term) for state, term in zip(states, terms, strict=True)]
     part.graph.inputs[:] = [*states, *rows]
@@ -150,13 +124,11 @@ def _one_by_one(
     totals = tape.Scan(*zeros, *roots.values(), outputs=len(sums), body=part.graph, num_scan_inputs=len(rows))
     for total, state in zip(totals, states, strict=True):
         total.shape, total.dtype = state.shape, state.dtype
-    return _unstacked(tape, totals[0]), _unstacked(tape, totals[1]), totals[2], totals[3]
+    scalars = [tape.Squeeze(value, [0]) for value in _unstacked(tape, totals[0], [1] * len(parameters))]
+    grouped = _unstacked(tape, totals[1], [shape_of(value)[0] for value in activations])
+    return scalars, grouped, totals[2], totals[3]
 
 
-def _stacked(tape: Tape, scalars: Sequence[ir.Value]) -> ir.Value:
-    return tape.Concat(*(tape.Unsqueeze(scalar, [0]) for scalar in scalars), axis=0)
-
-
-def _unstacked(tape: Tape, vector: ir.Value) -> list[ir.Value]:
-    count = shape_of(vector)[0]
-    return [tape.Squeeze(tape.Slice(vector, [i], [i + 1], [0]), [0]) for i in range(count)]
+def _unstacked(tape: Tape, vector: ir.Value, sizes: Sequence[int]) -> list[ir.Value]:
+    ends = np.cumsum([0, *sizes])
+    return [tape.Slice(vector, [int(a)], [int(b)], [0]) for a, b in pairwise(ends)]

@@ -8,7 +8,7 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,9 @@ import onnx
 import onnx_ir as ir
 from numpy.typing import NDArray
 
+from .dropout import with_masks
 from .errors import NetworkError
+from .heads import Posterior
 from .tape import OPSET
 
 Forward = Callable[[NDArray[np.float32]], list[NDArray[np.float32]]]
@@ -28,29 +30,35 @@ class Network:
     """One trained network: its forward graph, and the framework's own way to run it.
 
     model: as the framework gave it, before normalisation. forward: image float32 [1, C, H, W] to the
-    list of outputs, run by `framework`, against which the bundle is compared.
+    list of outputs, run by `framework`, against which the bundle is compared. posterior: of the last
+    layer, where it came with one.
     """
 
     name: str
     framework: str
     model: ir.Model
     forward: Forward
+    posterior: Posterior | None = None
 
 
-def load(source: str, image_shape: tuple[int, ...]) -> list[Network]:
+def load(source: str, image_shape: tuple[int, ...], masks: int | None = None) -> list[Network]:
     """The network (or, from a factory that returns several, the ensemble's members) at `source`:
-    a path ending in .onnx, or `package.module:factory`.
+    a path ending in .onnx, or `package.module:factory`. masks: so many dropout masks, drawn here, each
+    a member.
 
     Raises NetworkError if there is none, or it cannot be read.
     """
     if source.endswith(".onnx"):
+        if masks:
+            raise NetworkError(f"network {source}: dropout masks are drawn for a torch module. Give its factory.")
         return [_from_file(Path(source))]
     if ":" not in source:
         raise NetworkError(
             f"network {source!r}: expected a file ending in .onnx, or package.module:factory, "
             "a function without arguments that returns a torch module"
         )
-    return from_modules(_call_factory(source), image_shape, source)
+    made = _call_factory(source)
+    return from_modules(with_masks(made, masks, image_shape, source) if masks else made, image_shape, source)
 
 
 def select(network: Network, outputs: Sequence[int]) -> Network:
@@ -67,13 +75,16 @@ def select(network: Network, outputs: Sequence[int]) -> Network:
     model = network.model.clone()
     model.graph.outputs[:] = [list(model.graph.outputs)[i] for i in outputs]
     forward = network.forward
-    return Network(network.name, network.framework, model, lambda image: [forward(image)[i] for i in outputs])
+    return replace(network, model=model, forward=lambda image: [forward(image)[i] for i in outputs])
 
 
 def from_modules(modules: Any, image_shape: tuple[int, ...], name: str) -> list[Network]:
     """Networks of torch modules, exported for static `image_shape` [1, C, H, W]."""
     import torch
 
+    if type(modules).__module__.split(".")[0] == "laplace":
+        (network,) = from_modules(modules.model.model, image_shape, name)
+        return [replace(network, posterior=Posterior.of(modules))]
     if isinstance(modules, torch.nn.Module) and not isinstance(modules, torch.nn.ModuleList):
         modules = [modules]
     if not isinstance(modules, Sequence | torch.nn.ModuleList) or not len(modules):

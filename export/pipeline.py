@@ -13,9 +13,11 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
+from fisherlens.edge import manifest
 from fisherlens.edge.bundle import open_session
 from fisherlens.edge.golden import Golden
 from fisherlens.edge.manifest import (
+    CALIBRATION_KEY,
     FORMAT,
     GOLDEN_KEY,
     METADATA_KEY,
@@ -30,31 +32,35 @@ from fisherlens.edge.manifest import (
 )
 from fisherlens.edge.storage import write_whole
 
-from . import checks, parity
-from .assemble import Instrumented, add_map, as_model, instrument, join
+from . import checks, judgement, parity
+from .assemble import add_map, as_model
 from .budget import choose
 from .calibrate import Images, Targets, collect, fit_temperature
+from .channels import chosen_groups
 from .compact import grid
 from .errors import CalibrationError, NetworkError
-from .heads import Gaussian, Head, Softmax
+from .forward import join
+from .heads import Head, Softmax
+from .input_noise import InputNoise
+from .instrumented import Instrumented, instrument
+from .maps import MAPS
 from .network import Network
 from .normalise import normalise
 from .progress import Progress
 from .tape import shape_of
-
-_FIT, _COUNT = slice(0, None, 2), slice(1, None, 2)
-"""Every other calibration image fits what is usual; the others count for the p-values."""
 
 
 @dataclass(frozen=True)
 class Request:
     """What to export, beside the networks and images.
 
-    head: with its parameters; a Softmax's temperature is fitted where targets are given. alpha: of
-    all checks together, each gets an equal share (Bonferroni). probes: random probes of the Fisher
-    information, 0 for all score factors, None to choose by their number. cells: of the map along the
-    image's longer side. cost: what the checks may take, as a multiple of the forward pass; then the
-    probes are chosen too. tolerance: of the parity report.
+    head: with its parameters; a Softmax's temperature is fitted where targets are given. input_noise:
+    uncertainty of the image itself, propagated to the values. alpha: of all checks together, each gets
+    an equal share (Bonferroni); combine: one statistic of all of them flags instead. groups: of channels, at most,
+    that the profile tells apart in a layer; None for as many as there are images for. probes: random
+    probes of the Fisher information, 0 for all score factors, None to choose by their number. map_kind,
+    map_bytes: what the map shows, and how many bytes its codes may take. cost: what the checks may take,
+    as a multiple of the forward pass; then the probes are chosen too. tolerance: of the parity report.
     """
 
     name: str
@@ -62,11 +68,15 @@ class Request:
     head: Head
     input: Input
     classes: tuple[str, ...] = ()
-    checks: tuple[str, ...] = checks.CHECKS
+    input_noise: InputNoise | None = None
+    checks: tuple[str, ...] = judgement.DEFAULT_CHECKS
     alpha: float = 0.01
+    combine: bool = False
     coverage_probability: float = 0.95
+    groups: int | None = None
     probes: int | None = None
-    cells: int = 32
+    map_kind: str = "fisher"
+    map_bytes: int = 2048
     cost: float | None = None
     tolerance: float = parity.TOLERANCE
 
@@ -83,10 +93,11 @@ def export(
 
     Raises ExportError: NetworkError, CalibrationError or ParityError; then nothing was written.
     """
-    checks.require_enough(len(images), request.alpha, len(request.checks))
+    checks.require_enough(len(images), request.alpha, 1 if request.combine else len(request.checks))
     request = _with_temperature(networks, images, targets, request, progress)
     instrumented, budget = _designed(networks, images, request, progress)
-    usual = collect(_calibration_model(instrumented), images, lambda items: progress(items, "calibrate"))
+    found = judgement.scalars(instrumented, request.checks)
+    usual = collect(_calibration_model(instrumented, found), images, lambda items: progress(items, "calibrate"))
     agreement = parity.compare(
         networks,
         images,
@@ -94,13 +105,15 @@ def export(
         request.tolerance,
         lambda items: progress(items, "compare"),
     )
-    outputs = {**instrumented.readout.outputs, **_add_checks(instrumented, usual, request)}
-    spec = grid(_shape(instrumented), request.cells)
+    judged = judgement.judge(instrumented, found, usual, request.checks, request.alpha, request.combine)
+    outputs = {**instrumented.outputs, **judged.outputs}
+    spec = grid(_shape(instrumented), request.map_bytes, request.map_kind, MAPS[request.map_kind].quantity)
     outputs["map"], outputs["map_range"] = add_map(instrumented, outputs["flagged"], spec)
-    manifest = _manifest(request, instrumented, usual, targets, spec, agreement, len(networks), budget)
+    described = _manifest(request, instrumented, usual, targets, judged.checks, spec, agreement, len(networks), budget)
     model = as_model(instrumented.forward.tape.graph, outputs)
-    _write(model, manifest, _with_outputs(Golden.near(images[0]()), model), path)
-    return manifest
+    golden = _with_outputs(Golden.near(images[0]()), model)
+    _write(model, {METADATA_KEY: described, GOLDEN_KEY: golden, CALIBRATION_KEY: judged.calibration}, path)
+    return described
 
 
 def _designed(
@@ -111,12 +124,15 @@ def _designed(
     normal = [normalise(n.model.clone(), shape, n.name) for n in progress(networks, "normalise")]
 
     def build(probes: int | None) -> Instrumented:
-        return instrument(join([model.clone() for model in normal]), request.head, probes)
+        forward = join([model.clone() for model in normal])
+        results = [output for outputs in forward.outputs for output in outputs]
+        groups = request.groups or chosen_groups(forward.layers, results, len(images) // 2)
+        return instrument(forward, request.head, probes, request.input_noise, groups)
 
     if request.cost is None:
         (whole,) = [build(probes) for probes in progress([request.probes], "differentiate")]
         return whole, None
-    if request.checks != ("fisher_profile",):
+    if request.checks != (judgement.PROFILE,):
         raise CalibrationError(
             f"a cost with checks {', '.join(request.checks)}; a budget is kept by leaving layers out of the Fisher "
             "profile. Give --check fisher_profile alone."
@@ -135,22 +151,22 @@ def _with_temperature(
     that fits: what the other half counts must not depend on it."""
     if not isinstance(request.head, Softmax) or targets is None:
         return request
-    forward = networks[0].forward
-    logits = np.stack([forward(read())[0][0] for read in progress(images[_FIT], "fit temperature")])
-    if logits.ndim > 2 or targets.values.ndim > 1:
+    fitting = (read() for read in progress(images[judgement.FIT], "fit temperature"))
+    logits = np.stack([np.stack([network.forward(image)[0][0] for network in networks]) for image in fitting])
+    if logits.ndim > 3 or targets.values.ndim > 1:
         raise CalibrationError(
-            f"targets for a network with results {list(logits.shape[1:])}; a temperature is fitted to one class an "
+            f"targets for a network with results {list(logits.shape[2:])}; a temperature is fitted to one class an "
             "image. Leave out --targets: the probabilities are then the network's own."
         )
-    if targets.values.max() >= logits.shape[1] or targets.values.min() < 0:
-        raise CalibrationError(f"targets with classes up to {targets.values.max()}, the network has {logits.shape[1]}")
-    return replace(request, head=Softmax(fit_temperature(logits, targets.values[_FIT])))
+    if targets.values.max() >= logits.shape[2] or targets.values.min() < 0:
+        raise CalibrationError(f"targets with classes up to {targets.values.max()}, the network has {logits.shape[2]}")
+    return replace(request, head=Softmax(fit_temperature(logits, targets.values[judgement.FIT])))
 
 
-def _calibration_model(instrumented: Instrumented) -> ir.Model:
+def _calibration_model(instrumented: Instrumented, statistics: dict[str, ir.Value]) -> ir.Model:
     outputs = {
-        **instrumented.readout.outputs,
-        "trace": instrumented.trace,
+        **instrumented.outputs,
+        **statistics,
         "features": instrumented.features,
         "regressors": instrumented.readout.regressors,
     }
@@ -172,31 +188,6 @@ def _member_outputs(instrumented: Instrumented, usual: dict[str, NDArray]) -> li
     ]
 
 
-def _add_checks(instrumented: Instrumented, usual: dict[str, NDArray], request: Request) -> dict[str, ir.Value]:
-    """Statistic, p-value and flag of each check."""
-    tape = instrumented.forward.tape
-    statistics, p_values = [], []
-    for name in request.checks:
-        if name == "fisher_trace":
-            statistic, usual_statistic = instrumented.trace, usual["trace"][_COUNT]
-        else:
-            profile = checks.fit_profile(usual["features"][_FIT], usual["regressors"][_FIT])
-            statistic = checks.profile_statistic(tape, profile, instrumented.features, instrumented.readout.regressors)
-            usual_statistic = checks.usual_statistics(profile, usual["features"][_COUNT], usual["regressors"][_COUNT])
-        statistics.append(statistic)
-        p_values.append(checks.p_value(tape, statistic, usual_statistic))
-    stacked = [tape.Concat(*(tape.Unsqueeze(v, [0]) for v in values), axis=0) for values in (statistics, p_values)]
-    alpha = tape.floats(_share(request))
-    flags = tape.Cast(tape.LessOrEqual(stacked[1], alpha), to=tape.dtype)
-    flagged = tape.Greater(tape.ReduceSum(flags, keepdims=0), 0.0)
-    return {"statistic": stacked[0], "p_value": stacked[1], "flagged": flagged}
-
-
-def _share(request: Request) -> float:
-    """Each check's alpha, rounded to float32 as the graph compares it."""
-    return float(np.float32(request.alpha / len(request.checks)))
-
-
 def _classes(request: Request, usual: dict[str, NDArray]) -> tuple[str, ...]:
     """Names of the classes, their numbers where none were given."""
     count = usual["probability"].shape[1] if "probability" in usual else 0
@@ -206,18 +197,19 @@ def _classes(request: Request, usual: dict[str, NDArray]) -> tuple[str, ...]:
 
 
 def _coverage(request: Request, usual: dict[str, NDArray], targets: Targets | None) -> Coverage | None:
-    if not isinstance(request.head, Gaussian):
+    if "value" not in usual:
         return None
     if targets is None:
         raise CalibrationError(
-            "no targets; the coverage factor of a Gaussian head is calibrated on known values. Give --targets, a CSV "
-            "file with a line for each calibration image."
+            "no targets; the coverage factor of values is calibrated on known ones. Give --targets, a CSV file with a "
+            "line for each calibration image."
         )
     if targets.values.shape != usual["value"].shape:
         raise CalibrationError(
             f"targets for {_dimensions(targets.values)}, the network gives {_dimensions(usual['value'])}"
         )
-    scores = np.abs(targets.values - usual["value"]) / usual["u"]
+    error = targets.values - usual["value"]
+    scores = np.abs(error) / np.where(error < 0, usual["u_below"], usual["u_above"])
     return Coverage(
         probability=request.coverage_probability,
         factors=tuple(
@@ -238,12 +230,12 @@ def _manifest(
     instrumented: Instrumented,
     usual: dict[str, NDArray],
     targets: Targets | None,
+    judged: tuple[Check, ...],
     spec: Map,
     agreement: Parity,
     members: int,
     budget: Budget | None,
 ) -> Manifest:
-    calibration_size = len(usual["trace"]) // 2
     head = request.head
     return Manifest(
         format=FORMAT,
@@ -256,11 +248,10 @@ def _manifest(
         measurands=targets.measurands if targets is not None else (),
         classes=_classes(request, usual),
         temperature=head.temperature if isinstance(head, Softmax) else None,
+        input_noise=_described_noise(request.input_noise),
         coverage=_coverage(request, usual, targets),
         alpha=request.alpha,
-        checks=tuple(
-            Check(name=name, alpha=_share(request), calibration_size=calibration_size) for name in request.checks
-        ),
+        checks=judged,
         map=spec,
         fisher=Fisher(
             exact=instrumented.readout.exact,
@@ -273,6 +264,18 @@ def _manifest(
     )
 
 
+def _described_noise(noise: InputNoise | None) -> manifest.InputNoise | None:
+    if noise is None:
+        return None
+    return manifest.InputNoise(
+        constant=noise.constant,
+        proportional=noise.proportional,
+        correlated=noise.correlation is not None,
+        method=noise.method,
+        draws=noise.draws if noise.method == "draws" else None,
+    )
+
+
 def _with_outputs(golden: Golden, model: ir.Model) -> Golden:
     """What the finished graph gives on the golden image."""
     session = open_session(ir.to_proto(model).SerializeToString())
@@ -282,8 +285,8 @@ def _with_outputs(golden: Golden, model: ir.Model) -> Golden:
     return msgspec.structs.replace(golden, outputs=outputs)
 
 
-def _write(model: ir.Model, manifest: Manifest, golden: Golden, path: Path) -> None:
-    model.metadata_props[METADATA_KEY] = msgspec.json.encode(manifest).decode()
-    model.metadata_props[GOLDEN_KEY] = msgspec.json.encode(golden).decode()
+def _write(model: ir.Model, metadata: dict[str, msgspec.Struct], path: Path) -> None:
+    for key, value in metadata.items():
+        model.metadata_props[key] = msgspec.json.encode(value).decode()
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, ir.to_proto(model).SerializeToString())

@@ -75,6 +75,11 @@ def ensemble() -> list[nn.Module]:
     return [_seeded(Regressor, seed) for seed in range(3)]
 
 
+def regressor() -> nn.Module:
+    """One regressor with random weights."""
+    return ensemble()[0]
+
+
 def images() -> nn.Module:
     """Mean and log variance of each pixel, and a second output."""
     return _seeded(Images, 0)

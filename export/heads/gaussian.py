@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar
 
 import numpy as np
 import onnx_ir as ir
 
 from ..errors import NetworkError
+from ..forward import Forward
 from ..tape import Tape, shape_of
+from .prediction import Prediction, average, scatter
 from .readout import Directions, Readout
 
 
@@ -20,34 +23,34 @@ class Gaussian:
     with an image's axes behind: [1, 2D, h, w].
 
     Several members are an ensemble (Lakshminarayanan et al. 2017, arXiv 1612.01474): the mixture's
-    mean, u_aleatoric^2 = mean of sigma_m^2, u_epistemic^2 = variance of mu_m.
-
-    logarithmic: the network predicts the natural logarithm of the measurand; value and uncertainties
-    are given for the measurand itself, u(y) = y u(ln y) by the law of propagation (JCGM 100, 5.1.2).
+    mean, u_aleatoric^2 = mean of sigma_m^2, u_epistemic^2 = variance of mu_m. So are one network's copies
+    with several dropout masks (Gal & Ghahramani 2016, arXiv 1506.02142, eq. 8).
 
     Score factors with o = (mu, s): e_mu / sigma and e_s / sqrt(2), the square root of the Fisher
     information of a Gaussian in (mu, log sigma^2); for M members each over sqrt(M).
     """
 
     logarithmic: bool = False
-    kind: ClassVar[Literal["gaussian"]] = "gaussian"
+    kind: ClassVar[str] = "gaussian"
 
-    def read_out(self, tape: Tape, members: list[list[ir.Value]], probes: int | None) -> Readout:
-        pairs = [_mean_and_log_variance(tape, outputs) for outputs in members]
+    def read_out(self, forward: Forward, probes: int | None) -> Readout:
+        tape = forward.tape
+        pairs = [_mean_and_log_variance(tape, outputs) for outputs in forward.outputs]
         means, log_variances = ([pair[i] for pair in pairs] for i in (0, 1))
-        mean = _average(tape, means)
-        aleatoric = tape.Sqrt(_average(tape, [tape.Exp(s) for s in log_variances]))
-        deviations = [tape.Sub(mu, mean) for mu in means]
-        epistemic = tape.Sqrt(_average(tape, [tape.Mul(d, d) for d in deviations]))
-        combined = tape.Sqrt(tape.Add(tape.Mul(aleatoric, aleatoric), tape.Mul(epistemic, epistemic)))
-        outputs = {"value": mean, "u_aleatoric": aleatoric, "u_epistemic": epistemic, "u": combined}
-        if self.logarithmic:
-            value = tape.Exp(mean)
-            scaled = {name: tape.Mul(value, u) for name, u in outputs.items() if name != "value"}
-            outputs = {"value": value, **scaled}
-        outputs = {name: tape.Squeeze(value, [0]) for name, value in outputs.items()}
-        chosen = Directions.choose(2 * math.prod(shape_of(means[0])), probes)
-        return Readout(outputs, _roots(tape, pairs, chosen), _regressors(tape, mean, shape_of(means[0])), chosen.exact)
+        mean = average(tape, means)
+        aleatoric = average(tape, [tape.Exp(s) for s in log_variances])
+        prediction = Prediction(mean, aleatoric, scatter(tape, means, mean), logarithmic=self.logarithmic)
+        chosen = Directions.choose(2 * math.prod(shape_of(mean)), probes)
+        return Readout(
+            prediction=prediction,
+            outputs={},
+            roots=gaussian_roots(tape, pairs, chosen),
+            regressors=mean_regressors(tape, mean),
+            exact=chosen.exact,
+            metric=lambda at, direction: gaussian_metric(at, pairs, direction),
+            entropy=gaussian_entropy(tape, log_variances),
+            **standardised_sum(tape, mean, aleatoric),
+        )
 
 
 def _mean_and_log_variance(tape: Tape, outputs: list[ir.Value]) -> tuple[ir.Value, ir.Value]:
@@ -55,11 +58,7 @@ def _mean_and_log_variance(tape: Tape, outputs: list[ir.Value]) -> tuple[ir.Valu
     if len(outputs) == 2 and shapes[0] == shapes[1] and len(shapes[0]) >= 2:
         return outputs[0], outputs[1]
     if len(outputs) == 1 and len(shapes[0]) >= 2 and shapes[0][1] % 2 == 0:
-        half = shapes[0][1] // 2
-        mean, log_variance = tape.Split(outputs[0], [half, half], axis=1, outputs=2)
-        shape = ir.Shape((1, half, *shapes[0][2:]))
-        for part in (mean, log_variance):
-            part.shape, part.dtype = shape, tape.dtype
+        mean, log_variance = parts(tape, outputs[0], 2)
         return mean, log_variance
     raise NetworkError(
         f"the network's outputs have shapes {[list(shape) for shape in shapes]}; a Gaussian head expects one output "
@@ -68,11 +67,21 @@ def _mean_and_log_variance(tape: Tape, outputs: list[ir.Value]) -> tuple[ir.Valu
     )
 
 
-def _average(tape: Tape, values: list[ir.Value]) -> ir.Value:
-    return values[0] if len(values) == 1 else tape.Div(tape.Sum(*values), float(len(values)))
+def parts(tape: Tape, output: ir.Value, count: int) -> list[ir.Value]:
+    """An output [1, count * D, ...] as `count` parts [1, D, ...]."""
+    _, channels, *size = shape_of(output)
+    share = channels // count
+    found = list(tape.Split(output, [share] * count, axis=1, outputs=count))
+    for part in found:
+        part.shape, part.dtype = ir.Shape((1, share, *size)), tape.dtype
+    return found
 
 
-def _roots(tape: Tape, pairs: list[tuple[ir.Value, ir.Value]], chosen: Directions) -> dict[ir.Value, ir.Value]:
+Pair = tuple[ir.Value, ir.Value]
+
+
+def gaussian_roots(tape: Tape, pairs: Sequence[Pair], chosen: Directions) -> dict[ir.Value, ir.Value]:
+    """Score factors of each member's mean and log variance."""
     shape = shape_of(pairs[0][0])
     half = math.prod(shape)
     share = 1.0 / math.sqrt(len(pairs))
@@ -86,7 +95,29 @@ def _roots(tape: Tape, pairs: list[tuple[ir.Value, ir.Value]], chosen: Direction
     return roots
 
 
-def _regressors(tape: Tape, mean: ir.Value, shape: tuple[int, ...]) -> ir.Value:
+def gaussian_metric(tape: Tape, pairs: Sequence[Pair], direction: Mapping[ir.Value, ir.Value]) -> ir.Value:
+    """Information about each member's mean and log variance along a direction in them, averaged."""
+    terms = []
+    for mean, log_variance in pairs:
+        of_mean = tape.Mul(direction[mean], tape.Exp(tape.Mul(log_variance, -0.5)))
+        terms.append(tape.ReduceSumSquare(of_mean, keepdims=0))
+        terms.append(tape.Mul(tape.ReduceSumSquare(direction[log_variance], keepdims=0), 0.5))
+    return tape.Div(tape.Sum(*terms), float(len(pairs)))
+
+
+def gaussian_entropy(tape: Tape, log_variances: Sequence[ir.Value]) -> ir.Value:
+    """Half the sum of the log variances, averaged over members."""
+    return tape.Mul(tape.ReduceSum(average(tape, log_variances), keepdims=0), 0.5)
+
+
+def standardised_sum(tape: Tape, mean: ir.Value, variance: ir.Value) -> dict[str, Any]:
+    """What maps of regression explain, `target` and `held` of a Readout: the sum of all values, each in
+    units of its uncertainty, which counts as constant."""
+    unit = tape.Sqrt(variance)
+    return {"target": tape.ReduceSum(tape.Div(mean, unit), keepdims=0), "held": (unit,)}
+
+
+def mean_regressors(tape: Tape, mean: ir.Value) -> ir.Value:
     """1, the predicted means (of an image: their averages) and their squares."""
-    flat = tape.ReduceMean(mean, [0, *range(2, len(shape))], keepdims=0)
+    flat = tape.ReduceMean(mean, [0, *range(2, len(shape_of(mean)))], keepdims=0)
     return tape.Concat(np.ones(1, tape.dtype.numpy()), flat, tape.Mul(flat, flat), axis=0)

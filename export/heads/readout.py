@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
 from ..errors import NetworkError
+from ..forward import Forward
 from ..tape import Tape, shape_of
+from .prediction import Prediction
 
 EXACT_ROWS = 16
 """Up to this many score factors the Fisher information is computed exactly by default."""
@@ -54,20 +57,33 @@ class Directions:
         return tape.Mul(signs, 1.0 / math.sqrt(len(rows)))
 
 
+Metric = Callable[[Tape, Mapping[ir.Value, ir.Value]], ir.Value]
+"""wᵀ LᵀL w of a direction w in the distribution parameters, given for each root: a scalar."""
+
+
 @dataclass(frozen=True)
 class Readout:
     """A head's reading of the members' outputs, written into the graph.
 
-    outputs: the bundle's outputs by name. roots: distribution parameters o, each with its score
-    factors stacked, [S, *shape of o]: seeding the reverse pass with one row for every root gives
-    the derivative of one score factor. regressors: float [P], what usual features are conditioned on.
-    exact: whether the rows give the whole information, or an estimate by random probes.
+    prediction: values with their variances, None for a classifier. outputs: a classifier's outputs
+    of the bundle by name, else empty. roots: distribution parameters o, each with its score factors
+    stacked, [S, *shape of o]: seeding the reverse pass with one row for every root gives the
+    derivative of one score factor. regressors: float [P], what usual features are conditioned on.
+    exact: whether the rows give the whole information, or an estimate by random probes. metric: the
+    information about the roots. entropy: of the predicted distribution in nats, up to a constant,
+    averaged over the members, a scalar. target: the scalar that explanation maps explain; held: what
+    counts as constant in it.
     """
 
+    prediction: Prediction | None
     outputs: dict[str, ir.Value]
     roots: dict[ir.Value, ir.Value]
     regressors: ir.Value
     exact: bool
+    metric: Metric
+    entropy: ir.Value
+    target: ir.Value
+    held: tuple[ir.Value, ...]
 
     @property
     def passes(self) -> int:
@@ -79,11 +95,12 @@ class Head(Protocol):
     """The meaning of a network's outputs."""
 
     @property
-    def kind(self) -> Literal["gaussian", "softmax"]:
+    def kind(self) -> str:
         """The manifest's `head`."""
         ...
 
-    def read_out(self, tape: Tape, members: list[list[ir.Value]], probes: int | None) -> Readout:
+    def read_out(self, forward: Forward, probes: int | None) -> Readout:
         """Write value, uncertainty and score factors. `probes` None decides between all score
-        factors and random probes by their number; 0 asks for all."""
+        factors and random probes by their number; 0 asks for all. Raises NetworkError for outputs
+        that the head cannot read."""
         ...

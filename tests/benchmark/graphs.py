@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from fisherlens.export.assemble import Instrumented, add_map, as_model, instrument, join
+from fisherlens.edge.manifest import Map
+from fisherlens.export.assemble import add_map, as_model
 from fisherlens.export.compact import compacted, grid
+from fisherlens.export.forward import join
+from fisherlens.export.instrumented import Instrumented, instrument
 from fisherlens.export.network import Network
 from fisherlens.export.normalise import normalise
 
@@ -16,6 +19,13 @@ ACTIVATIONS = "activations, gradient, map; 1 probe"
 PARAMETERS = "the same and parameters; 1 probe"
 EXACT = "exact trace"
 NOT_TAKEN, TAKEN = "If, not taken", "If, taken"
+
+
+MAP_BYTES = 2048
+
+
+def _grid(shape: tuple[int, ...]) -> Map:
+    return grid(shape, MAP_BYTES, "fisher", "Fisher information")
 
 
 def graphs(subject: Subject, network: Network) -> dict[str, bytes]:
@@ -38,7 +48,7 @@ def _instrumented(subject: Subject, network: Network, probes: int) -> Instrument
 
 
 def _bytes(instrumented: Instrumented, outputs: dict[str, ir.Value]) -> bytes:
-    named = {**instrumented.readout.outputs, **outputs}
+    named = {**instrumented.outputs, **outputs}
     return ir.to_proto(as_model(instrumented.forward.tape.graph, named)).SerializeToString()
 
 
@@ -51,9 +61,9 @@ def _forward(subject: Subject, network: Network) -> bytes:
 
 def _verdict(instrumented: Instrumented, subject: Subject, *, parameters: bool) -> bytes:
     tape, found = instrumented.forward.tape, instrumented.information
-    values = found.activations + (found.parameters if parameters else [])
-    codes, ends = compacted(tape, found.map, subject.shape, grid(subject.shape, 32))
-    information = tape.Concat(*(tape.Unsqueeze(value, [0]) for value in values), axis=0)
+    values = found.activations + ([tape.Unsqueeze(v, [0]) for v in found.parameters] if parameters else [])
+    codes, ends = compacted(tape, found.map, subject.shape, _grid(subject.shape), "root mean square")
+    information = tape.Concat(*values, axis=0)
     outputs = {"information": information, "gradient": found.gradient, "map": codes, "map_range": ends}
     return _bytes(instrumented, outputs)
 
@@ -61,5 +71,5 @@ def _verdict(instrumented: Instrumented, subject: Subject, *, parameters: bool) 
 def _conditional(instrumented: Instrumented, subject: Subject) -> bytes:
     """All that needs the reverse pass in the branch of the If: run with `explain` it is taken."""
     never = instrumented.forward.tape.Greater(0.0, 1.0)
-    codes, ends = add_map(instrumented, never, grid(subject.shape, 32))
+    codes, ends = add_map(instrumented, never, _grid(subject.shape))
     return _bytes(instrumented, {"map": codes, "map_range": ends})

@@ -13,9 +13,11 @@ import torch
 from torch import Tensor, nn
 
 from fisherlens.edge.bundle import open_session
-from fisherlens.export.assemble import as_model, instrument, join
+from fisherlens.export.assemble import as_model
+from fisherlens.export.forward import join
 from fisherlens.export.heads import Softmax
 from fisherlens.export.heads.readout import Directions
+from fisherlens.export.instrumented import instrument
 from fisherlens.export.network import from_modules
 from fisherlens.export.normalise import normalise
 from fisherlens.export.tape import Tape
@@ -74,7 +76,7 @@ def _bundle(module: nn.Module, image: Tensor, probes: int | None) -> Callable[[T
     outputs = {
         "trace": instrumented.trace,
         "parameters": _stacked(forward.tape, instrumented.information.parameters),
-        "activations": _stacked(forward.tape, instrumented.information.activations),
+        "activations": forward.tape.Concat(*instrumented.information.activations, axis=0),
         "map": instrumented.information.map,
     }
     session = open_session(ir.to_proto(as_model(forward.tape.graph, outputs)).SerializeToString())

@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import onnx_ir as ir
 import pytest
 
 from fisherlens.edge.bundle import open_bundle
 from fisherlens.export.checks import Selection
+from fisherlens.export.fisher import Information
 
 from ..conftest import run, usual_image
 
@@ -67,6 +69,10 @@ def test_a_budget_for_the_trace_is_refused(usual_folder: Path, tmp_path: Path) -
 
 
 def test_a_selection_finds_its_features_among_all() -> None:
-    whole = Selection((0, 1, 2), (0, 1, 2), (0, 1, 2, 3))
-    assert Selection((2,), (1, 2), (3,)).columns(whole) == [2, 4, 5, 9]
-    assert whole.columns(whole) == list(range(whole.size))
+    def value(*shape: int) -> ir.Value:
+        return ir.val("x", dtype=ir.DataType.FLOAT, shape=shape)
+
+    groups = [value(2), value(1), value(3)]
+    everything = Information([value()] * 3, groups, [*groups, value(1)], value(), value(), None)
+    assert Selection((2,), (1, 2), (3,)).columns(everything) == [2, 5, 6, 7, 8, 15]
+    assert Selection.everything(everything).columns(everything) == list(range(16))

@@ -116,4 +116,4 @@ def test_the_temperature_that_made_the_classes_is_found(temperature: float) -> N
     logits = rng.normal(scale=4, size=(20_000, 5))
     gumbel = rng.gumbel(size=logits.shape)
     classes = (logits / temperature + gumbel).argmax(axis=1)
-    assert fit_temperature(logits.astype(np.float32), classes) == pytest.approx(temperature, rel=0.05)
+    assert fit_temperature(logits[:, None].astype(np.float32), classes) == pytest.approx(temperature, rel=0.05)

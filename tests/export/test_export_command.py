@@ -104,7 +104,7 @@ def test_a_network_that_cannot_be_had_is_named(usual_folder: Path, out: Path, ne
 
 
 def test_a_wrong_head_says_what_it_expects(usual_folder: Path, out: Path) -> None:
-    said = refused("tests.networks:ensemble", "--head", "softmax", "--images", usual_folder, "-o", out)
+    said = refused("tests.networks:segmentation", "--head", "softmax", "--images", usual_folder, "-o", out)
     assert "a softmax head expects one" in said
 
 
@@ -196,8 +196,8 @@ def test_options_are_written_into_the_manifest(usual_folder: Path, tmp_path: Pat
     bundle = tmp_path / "bundle.onnx"
     run(
         "export", "tests.networks:classifier", "--head", "softmax", "--images", usual_folder, "-o", bundle,
-        "--name", "shapes", "--bundle-version", "2.1", "--alpha", "0.05", "--check", "fisher_trace", "--cells", "8",
-        "--classes", ",".join("abcdefghij"), "--offset", "100", "--scale", "0.001",
+        "--name", "shapes", "--bundle-version", "2.1", "--alpha", "0.05", "--check", "fisher_trace",
+        "--map-bytes", "64", "--classes", ",".join("abcdefghij"), "--offset", "100", "--scale", "0.001",
     )  # fmt: skip
     manifest = open_bundle(bundle).manifest
     assert (manifest.name, manifest.version, manifest.alpha) == ("shapes", "2.1", 0.05)

@@ -14,10 +14,12 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from fisherlens.edge.bundle import open_bundle, open_session
-from fisherlens.export.assemble import as_model, instrument, join
+from fisherlens.export.assemble import as_model
+from fisherlens.export.forward import join
 from fisherlens.export.gradient import result_gradient
 from fisherlens.export.heads import Softmax
 from fisherlens.export.heads.readout import Directions
+from fisherlens.export.instrumented import instrument
 from fisherlens.export.network import from_modules
 from fisherlens.export.normalise import normalise
 from tests.conftest import usual_image

@@ -1,0 +1,52 @@
+"""A network, a head and what is written on top of them, run by ONNX Runtime on one image."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+from torch import Tensor
+
+from fisherlens.edge.bundle import open_session
+from fisherlens.export.assemble import as_model
+from fisherlens.export.forward import join
+from fisherlens.export.heads import Head
+from fisherlens.export.input_noise import InputNoise
+from fisherlens.export.instrumented import Instrumented, instrument
+from fisherlens.export.network import from_modules
+from fisherlens.export.normalise import normalise
+
+Outputs = Callable[[Instrumented], dict[str, ir.Value]]
+
+
+def evaluated(
+    modules: Any,
+    images: Tensor,
+    head: Head,
+    outputs: Outputs = lambda instrumented: instrumented.outputs,
+    probes: int | None = None,
+    input_noise: InputNoise | None = None,
+    groups: int = 1,
+) -> list[dict[str, np.ndarray]]:
+    """What the named outputs are on each of the images [n, C, H, W]."""
+    session, names = _session(modules, (1, *images.shape[1:]), head, outputs, probes, input_noise, groups)
+    return [dict(zip(names, session.run(names, {"image": image[None].numpy()}), strict=True)) for image in images]
+
+
+def _session(
+    modules: Any,
+    shape: tuple[int, ...],
+    head: Head,
+    outputs: Outputs,
+    probes: int | None,
+    input_noise: InputNoise | None,
+    groups: int,
+) -> tuple[Any, Sequence[str]]:
+    networks = from_modules(modules, shape, "network")
+    members = [normalise(network.model, shape, network.name) for network in networks]
+    instrumented = instrument(join(members), head, probes, input_noise, groups)
+    named = outputs(instrumented)
+    model = as_model(instrumented.forward.tape.graph, named)
+    return open_session(ir.to_proto(model).SerializeToString()), list(named)
