@@ -18,30 +18,37 @@ from .differentiate import cotangents
 from .errors import NetworkError
 from .tape import Tape, shape_of
 
-Gradient = Callable[[NDArray[np.float32], NDArray[np.float32]], tuple[NDArray[np.float32], NDArray[np.float32]]]
+Gradient = Callable[..., tuple[NDArray[np.float32], ...]]
 
 
-def result_gradient(bundle: Path, output: str) -> Gradient:
-    """A function of image [1, C, H, W] and weights [shape of output] that gives the output and the
-    gradient of sum(weights * output) in the image.
+def result_gradient(bundle: Path, *outputs: str) -> Gradient:
+    """A function of image [1, C, H, W] and weights for each of the outputs, of its shape, that gives these
+    outputs and, last, the gradient in the image of the sum of all weights times outputs.
 
-    output: `value` or `probability`, the name of one of the bundle's outputs. Raises NetworkError if
-    it has no such output.
+    outputs: names of the bundle's, like `value`, `probability` or `statistic`. Raises NetworkError if it
+    has no such output.
     """
     model = common.ShapeInferencePass(data_prop=True)(ir.load(bundle)).model
     graph = model.graph
-    found = [value for value in graph.outputs if value.name == output]
-    if not found:
-        raise NetworkError(f"bundle {bundle}: no output {output!r}, expected one of {[v.name for v in graph.outputs]}")
-    (result,) = found
-    graph.outputs[:] = [result]
+    named = {str(value.name): value for value in graph.outputs}
+    missing = [name for name in outputs if name not in named]
+    if missing:
+        raise NetworkError(f"bundle {bundle}: no output {missing[0]!r}, expected some of {list(named)}")
+    results = [named[name] for name in outputs]
+    graph.outputs[:] = results
     common.RemoveUnusedNodesPass()(model)
     (image,) = [value for value in graph.inputs if value.name == "image"]
-    weights = ir.val("weights", dtype=ir.DataType.FLOAT, shape=shape_of(result))
-    graph.inputs[:] = [image, weights]
-    gradient = cotangents(Tape(graph), {result: weights}, [image])[image]
-    result.name = "forward"
+    weights = [ir.val(f"weights_{v.name}", dtype=ir.DataType.FLOAT, shape=shape_of(v)) for v in results]
+    graph.inputs[:] = [image, *weights]
+    gradient = cotangents(Tape(graph), dict(zip(results, weights, strict=True)), [image])[image]
+    for result in results:
+        result.name = f"forward_{result.name}"
     graph.outputs[:] = []
-    graph_model = as_model(graph, {"result": result, "gradient": gradient})
+    graph_model = as_model(graph, {**dict(zip(outputs, results, strict=True)), "gradient": gradient})
     session = open_session(ir.to_proto(graph_model).SerializeToString())
-    return lambda x, w: tuple(session.run(["result", "gradient"], {"image": x, "weights": w}))
+
+    def run(image: NDArray[np.float32], *given: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
+        feeds = {str(value.name): array for value, array in zip(weights, given, strict=True)}
+        return tuple(session.run([*outputs, "gradient"], {"image": image, **feeds}))
+
+    return run
