@@ -140,6 +140,9 @@ def _traced(module: Any, example: Any, name: str) -> ir.Model:
                 optimize=False,  # would drop biases that are zero: they are parameters, with information
             )  # fmt: skip
             assert program is not None
+            for value in program.model.graph.initializers.values():
+                assert value.const_value is not None
+                value.const_value.numpy()  # fails for tensors made in forward() that were traced without numbers
             return program.model
         except Exception as error:  # torch raises many kinds; all mean that this way of tracing fails
             first = error

@@ -74,6 +74,7 @@ def normalise(model: ir.Model, image_shape: tuple[int, ...], name: str) -> ir.Mo
         common.ShapeInferencePass(data_prop=True),
     ):
         model = tidy(model).model
+    _make_contiguous(model.graph)
     _check_training(model.graph)
     _check_weights(model.graph, name)
     _check_shapes(model.graph)
@@ -82,8 +83,26 @@ def normalise(model: ir.Model, image_shape: tuple[int, ...], name: str) -> ir.Mo
 
 def _fold(model: ir.Model) -> None:
     onnxscript.optimizer.fold_constants_ir(model, onnx_shape_inference=True)
+    _fold_short_fillers(model.graph)
     _FOLDING.apply_to_model(model)
     onnxscript.optimizer.fold_constants_ir(model, onnx_shape_inference=True)
+
+
+def _fold_short_fillers(graph: ir.Graph) -> None:
+    """ConstantOfShape of few elements, which onnxscript leaves: the pads that an older exporter writes."""
+    for node in [node for node in graph if node.op_type == "ConstantOfShape"]:
+        shape = constant_value(node.inputs[0]) if node.inputs[0] is not None else None
+        if shape is None or np.prod(shape) > _SHORT:
+            continue
+        filler = node.attributes["value"].as_tensor().numpy() if "value" in node.attributes else np.zeros(1, np.float32)
+        tensor = ir.tensor(np.full(shape.tolist(), filler.item(), filler.dtype), name=str(node.outputs[0].name))
+        constant = ir.node("Constant", [], attributes={"value": tensor})
+        graph.insert_before(node, constant)
+        ir.convenience.replace_all_uses_with(node.outputs[0], constant.outputs[0], replace_graph_outputs=True)
+        graph.remove(node, safe=True)
+
+
+_SHORT = 64
 
 
 def _fix_input(model: ir.Model, image_shape: tuple[int, ...], name: str) -> None:
@@ -141,6 +160,14 @@ def _has_body(node: ir.Node) -> bool:
     except onnx.defs.SchemaError:
         return False
     return bool(schema.has_function or schema.has_context_dependent_function)
+
+
+def _make_contiguous(graph: ir.Graph) -> None:
+    """Folding leaves views, which passes that look at bytes refuse."""
+    for value in graph.initializers.values():
+        array = constant_value(value)
+        if array is not None and not array.flags.c_contiguous:
+            value.const_value = ir.tensor(np.asarray(array, order="C"), name=value.name)
 
 
 def _check_training(graph: ir.Graph) -> None:

@@ -47,6 +47,7 @@ class Tape:
 
     def constant(self, array: NDArray[Any]) -> ir.Value:
         """An initializer holding `array`; equal arrays are stored once."""
+        array = np.asarray(array, order="C")  # passes that look at bytes refuse views
         key = (array.dtype.str, array.shape, array.tobytes())
         if key not in self._constants:
             name = f"constant_{len(self.graph.initializers)}"

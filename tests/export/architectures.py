@@ -93,6 +93,10 @@ ARCHITECTURES: dict[str, tuple[Shape, Callable[[], nn.Module]]] = {
             hf.Swinv2Config(num_labels=4, image_size=64, embed_dim=12, depths=[2, 2], num_heads=[2, 4], window_size=4)
         ),
     ),
+    "MobileViTV2": (
+        COLOUR,
+        lambda: hf.MobileViTV2ForImageClassification(hf.MobileViTV2Config(num_labels=4, image_size=64)),
+    ),
     "MobileViT": (
         COLOUR,
         lambda: hf.MobileViTForImageClassification(
