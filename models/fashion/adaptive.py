@@ -40,7 +40,6 @@ def attack(
     classes: NDArray[np.int64],
     epsilon: float,
     progress: Any,
-    weights: tuple[float, ...] = WEIGHTS,
 ) -> list[Attempt]:
     """On each of the images [n, 1, 28, 28] in [0, 1], by at most `epsilon` a pixel."""
     manifest = open_bundle(bundle).manifest
@@ -49,7 +48,7 @@ def attack(
     items: Iterable[Any] = progress(list(zip(images, classes, strict=True)), f"adaptive attack, {epsilon}")
     return [
         max(
-            (_descend(gradient, image[None], int(label), epsilon, weight, checks) for weight in weights),
+            (_descend(gradient, image[None], int(label), epsilon, weight, checks) for weight in WEIGHTS),
             key=lambda attempt: (attempt.misclassified, attempt.p_value),
         )
         for image, label in items
