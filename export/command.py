@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 import msgspec
 
-from .heads import HEADS
+from fisherlens.edge.manifest import Input
+
+from .heads import HEADS, Asked, Head
 from .judgement import CHECKS, DEFAULT_CHECKS, PROFILE
 from .maps import MAPS
 
@@ -94,8 +95,8 @@ def _export(
     from .pipeline import export
 
     calibration = Folder.open(folder)
-    request = _request(calibration, output, options)
-    images = calibration.images(request.input)
+    accepted = _input(calibration.accepted(), options)
+    images = calibration.images(accepted)
     shape = images[0]().shape
     known = read_targets(targets, calibration.paths) if targets else None
     with Progress(console=Console(stderr=True)) as display:
@@ -106,7 +107,8 @@ def _export(
         masks = options["dropout_masks"]
         loaded = [member for network in progress(networks, "trace") for member in load(network, shape, masks)]
         members = [select(member, options["selected"]) for member in loaded]
-        request = replace(request, head=_head(members, options))
+        asked = Asked(options["logarithmic"], options["coverage"], members[0].posterior)
+        request = _request(HEADS[options["head"]](asked), accepted, output, options)
         manifest = export(members, images, known, request, output, progress)
     agreement = manifest.parity
     click.echo(f"{output}: {output.stat().st_size:,} bytes, {len(manifest.fisher.layers)} layers")
@@ -124,20 +126,23 @@ def _export(
     )
 
 
-def _request(calibration: Any, output: Path, options: dict[str, Any]) -> Any:
-    from .heads import Softmax
-    from .pipeline import Request
-
-    accepted = calibration.accepted()
+def _input(accepted: Input, options: dict[str, Any]) -> Input:
+    """What the calibration images are, and the way from their pixels to the graph's image."""
     scale = options["scale"]
     if scale is None:
         scale = 1.0 if accepted.bits_stored is None else 1.0 / (2**accepted.bits_stored - 1)
     geometry = {key: tuple(options[key]) if options[key] else None for key in ("crop", "resize")}
+    return msgspec.structs.replace(accepted, **geometry, offset=options["offset"], scale=scale)
+
+
+def _request(head: Head, accepted: Input, output: Path, options: dict[str, Any]) -> Any:
+    from .pipeline import Request
+
     return Request(
         name=options["name"] or output.stem,
         version=options["bundle_version"],
-        head=Softmax(),
-        input=msgspec.structs.replace(accepted, **geometry, offset=options["offset"], scale=scale),
+        head=head,
+        input=accepted,
         classes=tuple(options["classes"].split(",")) if options["classes"] else (),
         checks=_checks(options),
         input_noise=_input_noise(options),
@@ -172,26 +177,6 @@ def _input_noise(options: dict[str, Any]) -> Any:
     if draws is None:
         return InputNoise(constant, proportional)
     return InputNoise(constant, proportional, method="draws", draws=draws)
-
-
-def _head(members: list[Any], options: dict[str, Any]) -> Any:
-    """The head that was asked for, with the posterior that the network came with."""
-    from . import heads
-    from .errors import NetworkError
-
-    name, logarithmic = options["head"], options["logarithmic"]
-    if name == "softmax":
-        return heads.Softmax()
-    if name == "quantile":
-        return heads.Quantile(options["coverage"], logarithmic)
-    if name == "laplace":
-        if members[0].posterior is None:
-            raise NetworkError(
-                f"{members[0].name}: no posterior; a Laplace head expects a factory that returns a fitted "
-                'laplace-torch object with subset_of_weights="last_layer"'
-            )
-        return heads.LastLayerLaplace(members[0].posterior, logarithmic)
-    return heads.HEADS[name](logarithmic)
 
 
 def _described(design: Any) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -24,6 +26,15 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if os.environ.get("CI") and reporter and (skipped := reporter.stats.get("skipped")):
         reporter.write_line(f"CI: {len(skipped)} skipped, which fails this run")
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def install_alone(folder: Path, *packages: str) -> None:
+    """Install packages into a folder and put it on the path, without what they would pull in: a torch
+    with CUDA. Skips where the package index cannot be reached."""
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(folder), *packages]
+    if subprocess.run(command).returncode != 0:
+        pytest.skip(f"{packages[0]} cannot be installed from the package index")
+    sys.path.append(str(folder))
 
 
 def usual_image(seed: int) -> np.ndarray:

@@ -84,6 +84,16 @@ class LastLayerLaplace:
     logarithmic: bool = False
     kind: ClassVar[str] = "laplace"
 
+    @classmethod
+    def of(cls, posterior: Posterior | None, logarithmic: bool) -> LastLayerLaplace:
+        """With the posterior that a network came with. Raises NetworkError if it came without."""
+        if posterior is None:
+            raise NetworkError(
+                "no posterior; a Laplace head expects a factory that returns a fitted laplace-torch object with "
+                'subset_of_weights="last_layer"'
+            )
+        return cls(posterior, logarithmic)
+
     def read_out(self, forward: Forward, probes: int | None) -> Readout:
         tape = forward.tape
         output, use = self._last_layer(forward)

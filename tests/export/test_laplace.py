@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from typing import Any
 
 import numpy as np
@@ -15,6 +13,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from fisherlens.export.errors import NetworkError
 from fisherlens.export.heads import LastLayerLaplace, Posterior
 
+from ..conftest import install_alone
 from .instruments import evaluated
 
 PACKAGES = (
@@ -25,16 +24,12 @@ PACKAGES = (
 
 @pytest.fixture(scope="session")
 def laplace(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """laplace-torch without what it would pull in: a torch with CUDA."""
-    folder = tmp_path_factory.mktemp("laplace")
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(folder), *PACKAGES]
-    if subprocess.run(command).returncode != 0:
-        pytest.skip("laplace-torch cannot be installed from the package index")
+    """laplace-torch."""
+    install_alone(tmp_path_factory.mktemp("laplace"), *PACKAGES)
     # The wheel of torchvision in the index has its operators for CUDA only; nothing here runs them.
     library = torch.library.Library("torchvision", "DEF")
     for operator in ("nms", "qnms"):
         library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-    sys.path.append(str(folder))
     import laplace  # type: ignore[import-not-found]
 
     return laplace

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -19,17 +17,15 @@ from fisherlens.models.fashion.attacks import ATTACKS, Attack, attacked
 from fisherlens.models.fashion.detection import Auroc, detected
 from fisherlens.models.fashion.networks import NETWORKS
 
+from ..conftest import install_alone
+
 PACKAGES = ("pytorch-ood==0.4.0", "torchvision==0.28.0")
 
 
 @pytest.fixture(scope="session")
 def pytorch_ood(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """pytorch-ood without what it would pull in: a torch with CUDA."""
-    folder = tmp_path_factory.mktemp("pytorch_ood")
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(folder), *PACKAGES]
-    if subprocess.run(command).returncode != 0:
-        pytest.skip("pytorch-ood cannot be installed from the package index")
-    sys.path.append(str(folder))
+    """The rivals' library."""
+    install_alone(tmp_path_factory.mktemp("pytorch_ood"), *PACKAGES)
 
 
 @pytest.fixture(scope="session")
