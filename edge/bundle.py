@@ -11,6 +11,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from .admission import MAX_BYTES, require_self_contained
 from .errors import BundleRefused
 from .manifest import FORMAT, METADATA_KEY, Manifest
 
@@ -43,16 +44,30 @@ def open_bundle(path: str | Path, options: onnxruntime.SessionOptions | None = N
     another version of the contract.
     """
     path = Path(path)
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise BundleRefused(f"bundle {path}: {error.strerror}") from error
+    data = read_bundle(path)
     try:
         session = open_session(data, options)
     except Exception as error:  # ONNX Runtime raises kinds of its own
         raise BundleRefused(f"bundle {path}: ONNX Runtime cannot load it: {error}") from error
     manifest = _manifest(path, session.get_modelmeta().custom_metadata_map.get(METADATA_KEY))
     return Bundle(path, manifest, "sha256:" + hashlib.sha256(data).hexdigest(), session)
+
+
+def read_bundle(path: Path) -> bytes:
+    """A bundle's bytes. Raises BundleRefused for a file that cannot be read, is larger than MAX_BYTES, or
+    needs anything beside itself."""
+    try:
+        size = path.stat().st_size
+        if size > MAX_BYTES:
+            raise BundleRefused(f"bundle {path}: {size:,} bytes, expected at most {MAX_BYTES:,}")
+        data = path.read_bytes()
+    except OSError as error:
+        raise BundleRefused(f"bundle {path}: {error.strerror}") from error
+    try:
+        require_self_contained(data)
+    except BundleRefused as refusal:
+        raise BundleRefused(f"bundle {path}: {refusal}") from refusal
+    return data
 
 
 def open_session(data: bytes, options: onnxruntime.SessionOptions | None = None) -> onnxruntime.InferenceSession:

@@ -17,6 +17,7 @@ class Input(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Which frames are accepted, and the way from a frame's pixels to the graph's `image`.
 
     modality, rows, columns, bits_stored: what a frame must be (DICOM keywords); null accepts any.
+    pixel_spacing: smallest and largest side of a pixel on the detector, in mm; null accepts any.
     samples_per_pixel: channels, C of the graph's [1, C, H, W].
     photometric_interpretation: MONOCHROME1 or MONOCHROME2 turns frames of the other kind round
     within their stored range; null leaves pixels as they are.
@@ -29,6 +30,7 @@ class Input(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     rows: int | None = None
     columns: int | None = None
     bits_stored: int | None = None
+    pixel_spacing: tuple[float, float] | None = None
     samples_per_pixel: int = 1
     photometric_interpretation: Literal["MONOCHROME1", "MONOCHROME2"] | None = None
     crop: tuple[int, int] | None = None

@@ -16,24 +16,44 @@ def map_picture(compact: CompactMap) -> NDArray[np.uint8]:
     return np.frombuffer(compact.codes, np.uint8).reshape(compact.rows, compact.columns)
 
 
-def overlay_picture(compact: CompactMap, image: NDArray[np.float32], longer_side: int = 1024) -> NDArray[np.uint8]:
+def as_codes(values: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """A finer map's values as codes from its lowest to its highest."""
+    low, high = values.min(), values.max()
+    return np.rint((values - low) / max(high - low, 1e-30) * 255.0).astype(np.uint8)
+
+
+def upsampled(compact: CompactMap, shape: tuple[int, int]) -> NDArray[np.float32]:
+    """The map's values for every pixel of the network's image, of that height and width, by linear
+    interpolation between the centres of the cells: float32 [height, width], in the map's quantity."""
+    values = compact.low + map_picture(compact).astype(np.float32) / 255.0 * (compact.high - compact.low)
+    return _spread(values, compact, shape)
+
+
+def _spread(grid: NDArray, compact: CompactMap, shape: tuple[int, int]) -> NDArray:
+    """A grid over the cells' whole extent, which may reach beyond the image, on the image's pixels."""
+    extent = compact.columns * compact.cell, compact.rows * compact.cell
+    return cv2.resize(grid, extent, interpolation=cv2.INTER_LINEAR)[: shape[0], : shape[1]]
+
+
+def overlay_picture(
+    compact: CompactMap,
+    image: NDArray[np.float32],
+    longer_side: int = 1024,
+    codes: NDArray[np.uint8] | None = None,
+) -> NDArray[np.uint8]:
     """The map in colour over the graph's image [1, C, H, W], BGR uint8, at most `longer_side`
     pixels wide or high. The image is shown from its 0.5th to its 99.5th percentile; where the map is at its low end
-    it stays grey."""
+    it stays grey. `codes` of a finer map stand in for the compact one's."""
     height, width = image.shape[2:]
     scale = min(1.0, longer_side / max(height, width))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     grey = cv2.cvtColor(
         cv2.resize(_windowed(image[0].mean(axis=0)), size, interpolation=cv2.INTER_AREA), cv2.COLOR_GRAY2BGR
     )
-    cells = cv2.resize(
-        map_picture(compact),
-        (compact.columns * compact.cell, compact.rows * compact.cell),
-        interpolation=cv2.INTER_LINEAR,
-    )[:height, :width]
-    codes = cv2.resize(cells, size, interpolation=cv2.INTER_AREA)
-    colour = cv2.applyColorMap(codes, cv2.COLORMAP_INFERNO)
-    weight = (codes.astype(np.float32) / 255.0 * _STRENGTH)[..., None]
+    cells = _spread(map_picture(compact) if codes is None else codes, compact, (height, width))
+    shown = cv2.resize(cells, size, interpolation=cv2.INTER_AREA)
+    colour = cv2.applyColorMap(shown, cv2.COLORMAP_INFERNO)
+    weight = (shown.astype(np.float32) / 255.0 * _STRENGTH)[..., None]
     return (grey * (1.0 - weight) + colour * weight).astype(np.uint8)
 
 

@@ -37,6 +37,9 @@ def check_header(header: Header, expected: Input) -> None:
         for name in given
         if wanted[name] is not None and given[name] is not None and given[name] != wanted[name]
     ]
+    spacing, within = header.pixel_spacing, expected.pixel_spacing
+    if spacing is not None and within is not None and not within[0] <= spacing <= within[1]:
+        wrong.append(f"pixel spacing {spacing:g} mm, expected {within[0]:g} to {within[1]:g} mm")
     if wrong:
         raise ImageRefused("; ".join(wrong))
     crop = expected.crop

@@ -56,7 +56,7 @@ class Runtime:
             frame = image if isinstance(image, Frame) else Frame.of(image)
             return self._examine(frame, explain, source="array", number=1, digest=digest)[0]
         except Exception as error:
-            return self._refused(_refusal(error), "array", 1, digest)
+            return self.refused(_refusal(error), "array", 1, digest)
 
     def score_file(self, path: str | Path, explain: Explain = "flagged") -> Iterator[Verdict]:
         """One verdict a frame; one that refuses, where the file cannot be opened."""
@@ -71,18 +71,25 @@ class Runtime:
             digest = _digest(Path(path))
             check_header(file.header, self.bundle.manifest.input)
         except Exception as error:  # whatever one file does, the others are still scored
-            yield self._refused(_refusal(error), source, 1, digest or _digest(Path(path))), None
+            yield self.refused(_refusal(error), source, 1, digest or _digest(Path(path))), None
             return
         for number in range(1, file.header.frames + 1):
             try:
                 yield self._examine(file.frame(number - 1), explain, source, number, digest)
             except Exception as error:  # whatever one frame does, the others are still scored
-                yield self._refused(_refusal(error), source, number, digest), None
+                yield self.refused(_refusal(error), source, number, digest), None
 
     def _examine(
         self, frame: Frame, explain: Explain, source: str, number: int, digest: str | None
     ) -> tuple[Verdict, Image]:
         image = preprocess(frame, self.bundle.manifest.input)
+        return self.judge(image, explain, source, number, digest), image
+
+    def judge(self, image: Image, explain: Explain, source: str, number: int, digest: str | None) -> Verdict:
+        """The verdict on an image [1, C, H, W] that `preprocess` made of frame `number` of a source.
+
+        Raises ImageRefused for an image of another shape, and results that are no finite numbers.
+        """
         if image.shape != self.bundle.image_shape:
             raise ImageRefused(f"image {list(image.shape)}, the graph expects {list(self.bundle.image_shape)}")
         outputs = self.bundle.run(image, explain == "always")
@@ -90,7 +97,7 @@ class Runtime:
         probabilities, class_image = self._probabilities(outputs), self._class_image(outputs)
         checks = self._checks(outputs)
         reasons = [_reason(check) for check in checks if check.flagged]
-        verdict = self._verdict(
+        return self._verdict(
             outcome="flagged" if reasons else "accepted",
             reasons=reasons,
             source=source,
@@ -105,9 +112,9 @@ class Runtime:
             checks=checks,
             map=None if explain == "never" else self._map(outputs),
         )
-        return verdict, image
 
-    def _refused(self, reason: str, source: str, number: int, digest: str | None) -> Verdict:
+    def refused(self, reason: str, source: str, number: int, digest: str | None) -> Verdict:
+        """The verdict that a frame was not measured, and why."""
         return self._verdict(
             outcome="refused",
             reasons=[reason],

@@ -7,8 +7,8 @@ from pathlib import Path
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Write beside `path`, flush to the disk, and rename into place: no reader sees a part of it,
-    and an earlier file stays if writing fails.
+    """Write beside `path`, flush to the disk, and rename into place: no reader sees a part of it, an
+    earlier file stays if writing fails, and what was written outlives a power cut.
 
     Raises OSError as `open` does.
     """
@@ -19,5 +19,18 @@ def write_whole(path: Path, data: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(beside, path)
+        flush_folder(path.parent)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def flush_folder(folder: Path) -> None:
+    """Flush a folder's entries to the disk: a new name is lost with the power otherwise. Windows neither
+    needs it nor lets a folder be opened."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

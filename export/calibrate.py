@@ -95,7 +95,7 @@ def _reader(path: Path, expected: Input) -> Callable[[], NDArray[np.float32]]:
 @dataclass(frozen=True)
 class Targets:
     """Known values of the calibration images: float64 [n, D], or [n, D, h, w] for images of values, or class
-    indices int64 [n]."""
+    indices int64 [n]. NaN where nothing is known of a pixel: it takes no part."""
 
     measurands: tuple[Measurand, ...]
     values: NDArray
@@ -147,8 +147,10 @@ def _target_image(path: Path) -> NDArray[np.float64]:
         array = np.load(path, allow_pickle=False)
     except (OSError, ValueError) as error:
         raise CalibrationError(f"targets {path}: {error}") from error
-    if array.ndim != 2 or array.dtype.kind not in "iuf" or not np.isfinite(array).all():
-        raise CalibrationError(f"targets {path}: {array.dtype} {array.shape}, expected finite numbers [h, w]")
+    if array.ndim != 2 or array.dtype.kind not in "iuf" or not np.isfinite(array).any():
+        raise CalibrationError(
+            f"targets {path}: {array.dtype} {array.shape}, expected numbers [h, w], NaN only where nothing is known"
+        )
     return array.astype(np.float64)
 
 

@@ -187,9 +187,9 @@ def conformal_factor(scores: NDArray[np.float64], probability: float) -> float:
     """The coverage factor k: the ceil((n + 1) probability)-th smallest |y - value| / u of n images (split
     conformal prediction; Lei et al. 2018, J. Am. Stat. Assoc. 113).
 
-    scores: [n], or [n, pixels]: then the same quantile over the pixels of all images, so that the
-    probability is that of a pixel drawn at random. Raises CalibrationError for fewer images than the
-    probability needs.
+    scores: [n], or [n, h, w]: then the same quantile over the pixels of all images, so that the
+    probability is that of a pixel drawn at random; NaN for pixels of which nothing is known. Raises
+    CalibrationError for fewer images than the probability needs.
     """
     count = len(scores)
     rank = math.ceil((count + 1) * probability)
@@ -198,5 +198,5 @@ def conformal_factor(scores: NDArray[np.float64], probability: float) -> float:
             f"{count} calibration targets; a coverage of {probability} needs at least "
             f"{math.ceil(probability / (1 - probability))}. Give more images with targets."
         )
-    pixels = scores[0].size
-    return float(np.sort(scores, axis=None)[rank * pixels - 1])
+    known = np.sort(scores[~np.isnan(scores)])
+    return float(known[math.ceil(rank / count * known.size) - 1])

@@ -48,3 +48,7 @@ def _unavailable(name: str, module: str, extra: str) -> click.Command:
 @click.version_option(version("fisherlens"), prog_name="fisherlens")
 def main() -> None:
     """Value, uncertainty, Fisher checks and a compact map, from one ONNX file."""
+
+
+if __name__ == "__main__":
+    main()

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import takewhile
 
+import numpy as np
 from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
-from ..verdict import Verdict
+from ..verdict import ResultImage, Verdict
 
 _STYLES = {"accepted": "green", "flagged": "yellow", "refused": "red"}
 
@@ -49,8 +50,16 @@ def _where(verdict: Verdict) -> str:
 
 def _measured(verdict: Verdict, common: str) -> list[str]:
     results = [f"{result.name.removeprefix(common)}: {result.text.split(',')[0]}" for result in verdict.results]
+    results += [_measured_image(image, common) for image in verdict.result_images]
     best = sorted(verdict.probabilities, key=lambda p: p.probability, reverse=True)[:3]
     return results + [f"{p.name}: {100 * p.probability:.1f} %" for p in best]
+
+
+def _measured_image(image: ResultImage, common: str) -> str:
+    value, u = (np.frombuffer(data, "<f4") for data in (image.value, image.u))
+    unit = "" if image.unit == "1" else f" {image.unit}"
+    name = image.name.removeprefix(common)
+    return f"{name}: {value.min():.3g} to {value.max():.3g}{unit},\n  median u {np.median(u):.2g}{unit}"
 
 
 def _caption(verdicts: Sequence[Verdict], common: str) -> str | None:

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import ImageRefused
 from .frame import Frame, ImageFile, array_header
+
+
+def as_npy(array: NDArray) -> bytes:
+    """An array as the bytes of a .npy file."""
+    buffer = BytesIO()
+    np.save(buffer, array, allow_pickle=False)
+    return buffer.getvalue()
 
 
 def open_array(path: Path) -> ImageFile:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from pathlib import Path
 from typing import Any
@@ -57,12 +58,24 @@ def _header(dataset: pydicom.Dataset) -> Header:
         signed=bool(dataset.get("PixelRepresentation") or 0),
         modality=str(dataset.get("Modality") or "") or None,
         photometric_interpretation=str(dataset.PhotometricInterpretation),
+        pixel_spacing=_pixel_spacing(dataset),
     )
     if header.rows < 1 or header.columns < 1 or header.frames < 1:
         raise ImageRefused(f"{header.frames} frames of {header.rows} x {header.columns} pixels, expected some")
     if not 1 <= int(dataset.BitsStored) <= int(dataset.BitsAllocated):
         raise ImageRefused(f"BitsStored {dataset.BitsStored} with BitsAllocated {dataset.BitsAllocated}")
     return header
+
+
+def _pixel_spacing(dataset: pydicom.Dataset) -> float | None:
+    """Of the detector where it is told (ImagerPixelSpacing, PS3.3 10.7.1.3), else PixelSpacing; where pixels
+    are not square, the side of the square of their area."""
+    spacing = dataset.get("ImagerPixelSpacing") or dataset.get("PixelSpacing")
+    try:
+        rows, columns = (float(side) for side in spacing)
+    except (TypeError, ValueError):
+        return None
+    return math.sqrt(rows * columns) if rows > 0 and columns > 0 else None
 
 
 def _decoded(path: Path, header: Header, index: int) -> Pixels:

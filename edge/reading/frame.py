@@ -21,7 +21,8 @@ MAX_PIXELS = 2**27
 class Header:
     """What a file says of its frames, in DICOM's terms; None where its format does not say.
 
-    bits_stored: significant bits of the stored values; None for floating point.
+    bits_stored: significant bits of the stored values; None for floating point. pixel_spacing: side of
+    a pixel on the detector, mm.
     """
 
     rows: int
@@ -32,6 +33,7 @@ class Header:
     signed: bool = False
     modality: str | None = None
     photometric_interpretation: str | None = None
+    pixel_spacing: float | None = None
 
 
 @dataclass(frozen=True)

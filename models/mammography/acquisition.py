@@ -8,11 +8,8 @@ import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 
+from .detector import BITS_STORED, PANEL_MM, Detector
 from .phantom import PLATE_MM, Phantom, Pose, Region
-
-ROWS, COLUMNS = 3000, 2400
-PIXEL_SPACING_MM = 0.1
-BITS_STORED = 14
 
 # Stated beam quality: W/Rh at 29 kV behind 50 mm PMMA, described by its effective energy of
 # 20 keV. NIST XCOM / Hubbell & Seltzer at 20 keV: gold mu/rho = 78.83 cm2/g, density 19.32 g/cm3.
@@ -25,29 +22,6 @@ QUANTA_PER_MM2_UGY = 1e-12 / (BEAM_ENERGY_KEV * 1.602177e-16 * 0.05389)
 # The 0.5 mm aluminium plate, mu/rho = 3.441 cm2/g at 20 keV, density 2.699 g/cm3: the air kerma of
 # an exposure is stated behind it, so what lies beside the plate is brighter by its inverse.
 _PLATE_TRANSMISSION = float(np.exp(-3.441 * 2.699 * 0.05))
-
-
-@dataclass(frozen=True)
-class Detector:
-    """A flat-panel detector with a scintillator.
-
-    quantum_efficiency: share of quanta that are counted, 0 to 1.
-    blur: H in mm2 of the scintillator's MTF 1/(1 + H f2) (Siewerdsen et al. 1997, Med. Phys. 24).
-    gain: stored value per counted quantum.
-    electronic_noise: standard deviation per pixel, in counted quanta.
-    fixed_pattern: relative standard deviation per pixel of the gain left after flat-fielding.
-    dead_pixels, dead_lines: how many on the whole panel, reading zero.
-    seed: draws the gain map and the places of the defects, which a panel keeps between exposures.
-    """
-
-    quantum_efficiency: float = 0.7
-    blur: float = 0.05
-    gain: float = 1.6
-    electronic_noise: float = 6.0
-    fixed_pattern: float = 0.002
-    dead_pixels: int = 10
-    dead_lines: int = 0
-    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -70,14 +44,10 @@ def quanta_per_mm2(exposure: Exposure, detector: Detector) -> float:
     return exposure.air_kerma * QUANTA_PER_MM2_UGY * detector.quantum_efficiency
 
 
-def scintillator_mtf(frequency: NDArray[np.float64], blur: float) -> NDArray[np.float64]:
-    """MTF of the scintillator at spatial frequencies in 1/mm; `blur` in mm2."""
-    return 1.0 / (1.0 + blur * frequency**2)
-
-
-def central(rows: int, columns: int) -> Region:
+def central(detector: Detector, rows: int, columns: int) -> Region:
     """The region of that size in the middle of the detector."""
-    return Region((ROWS - rows) // 2, (COLUMNS - columns) // 2, rows, columns)
+    all_rows, all_columns = detector.shape
+    return Region((all_rows - rows) // 2, (all_columns - columns) // 2, rows, columns)
 
 
 def acquire(
@@ -90,33 +60,43 @@ def acquire(
     """Simulate one image, or only a `region` of it: uint16 [rows, columns], 14 bits used.
 
     `phantom` None leaves the plate's place empty (a flat field). Quanta are Poisson distributed
-    where they are absorbed; the scintillator then spreads their light, so noise is correlated as in
-    a real image; electronic noise, gain map and defects follow. Aliasing of the scintillator's
-    response beyond the Nyquist frequency is neglected.
+    where they are absorbed; the converter then spreads their signal and, perhaps less, their noise,
+    which is therefore correlated as in a real image; electronic noise, gain map and defects follow.
+    Aliasing of the converter's response beyond the Nyquist frequency is neglected.
     """
-    region = region or Region(0, 0, ROWS, COLUMNS)
+    region = region or Region(0, 0, *detector.shape)
     wide = _with_margin(region)
-    quanta = rng.poisson(_expected_quanta(phantom, exposure, detector, wide)).astype(np.float32)
-    light = _blurred(quanta, detector.blur)[_inner(wide, region)]
-    light += rng.normal(0.0, detector.electronic_noise, light.shape).astype(np.float32)
+    expected = expected_quanta(phantom, exposure, detector, wide)
+    return develop(expected, detector, rng, wide, region)
+
+
+def develop(
+    expected: NDArray[np.float32], detector: Detector, rng: np.random.Generator, wide: Region, region: Region
+) -> NDArray[np.uint16]:
+    """What the detector stores of `region` where quanta are expected as they are in `wide` round it:
+    the random part of an exposure. uint16 [rows, columns]."""
+    noise = rng.poisson(expected).astype(np.float32) - expected
+    light = _transferred(expected, noise, detector)[_inner(wide, region)]
+    light += rng.standard_normal(light.shape, dtype=np.float32) * np.float32(detector.electronic_noise)
     values = light * _gain_map(detector, region) * np.float32(detector.gain)
     _kill(values, detector, region)
     return np.clip(np.rint(values), 0, 2**BITS_STORED - 1).astype(np.uint16)
 
 
-def _expected_quanta(
+def expected_quanta(
     phantom: Phantom | None, exposure: Exposure, detector: Detector, region: Region
 ) -> NDArray[np.float32]:
-    x = (np.arange(region.column, region.column + region.columns) + 0.5 - COLUMNS / 2) * PIXEL_SPACING_MM
-    y = (np.arange(region.row, region.row + region.rows) + 0.5 - ROWS / 2) * PIXEL_SPACING_MM
+    """Mean number of quanta that are counted in each pixel of a region: float32 [rows, columns]."""
+    rows, columns = detector.shape
+    pixel = detector.pixel_spacing
+    x = (np.arange(region.column, region.column + region.columns) + 0.5 - columns / 2) * pixel
+    y = (np.arange(region.row, region.row + region.rows) + 0.5 - rows / 2) * pixel
     primary: NDArray[np.float32] = np.ones((region.rows, region.columns), np.float32)
     if phantom is not None:
-        primary = phantom.transmission(
-            exposure.pose, GOLD_ATTENUATION_PER_UM, PIXEL_SPACING_MM, (ROWS, COLUMNS), region
-        )
+        primary = phantom.transmission(exposure.pose, GOLD_ATTENUATION_PER_UM, pixel, detector.shape, region)
         primary *= _beside_plate(exposure.pose, x, y)
-    heel = 1.0 - exposure.heel * (x / (COLUMNS * PIXEL_SPACING_MM))
-    level = quanta_per_mm2(exposure, detector) * PIXEL_SPACING_MM**2
+    heel = 1.0 - exposure.heel * (x / PANEL_MM[1])
+    level = quanta_per_mm2(exposure, detector) * pixel**2
     share = exposure.scatter_fraction
     return (level * heel[None, :] * ((1.0 - share) * primary + share)).astype(np.float32)
 
@@ -144,11 +124,18 @@ def _inner(wide: Region, region: Region) -> tuple[slice, slice]:
     return slice(top, top + region.rows), slice(left, left + region.columns)
 
 
-def _blurred(quanta: NDArray[np.float32], blur: float) -> NDArray[np.float32]:
-    fy = scipy.fft.fftfreq(quanta.shape[0], PIXEL_SPACING_MM)[:, None]
-    fx = scipy.fft.rfftfreq(quanta.shape[1], PIXEL_SPACING_MM)[None, :]
-    mtf = scintillator_mtf(np.hypot(fy, fx), blur).astype(np.float32)
-    return scipy.fft.irfft2(scipy.fft.rfft2(quanta) * mtf, s=quanta.shape)
+def _transferred(signal: NDArray[np.float32], noise: NDArray[np.float32], detector: Detector) -> NDArray[np.float32]:
+    """The converter's output: signal and noise, each through its own transfer function."""
+    fy = scipy.fft.fftfreq(signal.shape[0], detector.pixel_spacing)[:, None]
+    fx = scipy.fft.rfftfreq(signal.shape[1], detector.pixel_spacing)[None, :]
+    f = np.hypot(fy, fx).astype(np.float32)
+    if detector.noise_transfer == detector.mtf:
+        return scipy.fft.irfft2(scipy.fft.rfft2(signal + noise) * detector.mtf(f), s=signal.shape)
+    if detector.noise_transfer is None:
+        return scipy.fft.irfft2(scipy.fft.rfft2(signal) * detector.mtf(f), s=signal.shape) + noise
+    spectrum = scipy.fft.rfft2(signal) * detector.mtf(f)
+    spectrum += scipy.fft.rfft2(noise) * detector.noise_transfer(f)
+    return scipy.fft.irfft2(spectrum, s=signal.shape)
 
 
 def _gain_map(detector: Detector, region: Region) -> NDArray[np.float32]:
@@ -160,9 +147,11 @@ def _gain_map(detector: Detector, region: Region) -> NDArray[np.float32]:
 
 def _kill(values: NDArray[np.float32], detector: Detector, region: Region) -> None:
     rng = np.random.default_rng([detector.seed, 1])
-    rows, columns = rng.integers(0, ROWS, detector.dead_pixels), rng.integers(0, COLUMNS, detector.dead_pixels)
+    all_rows, all_columns = detector.shape
+    rows = rng.integers(0, all_rows, detector.dead_pixels)
+    columns = rng.integers(0, all_columns, detector.dead_pixels)
     rows, columns = rows - region.row, columns - region.column
     seen = (rows >= 0) & (rows < region.rows) & (columns >= 0) & (columns < region.columns)
     values[rows[seen], columns[seen]] = 0.0
-    lines = rng.integers(0, COLUMNS, detector.dead_lines) - region.column
+    lines = rng.integers(0, all_columns, detector.dead_lines) - region.column
     values[:, lines[(lines >= 0) & (lines < region.columns)]] = 0.0

@@ -14,13 +14,20 @@ from pydicom.uid import DigitalMammographyXRayImageStorageForProcessing, Explici
 
 from fisherlens.edge.storage import write_whole
 
-from .acquisition import BITS_STORED, PIXEL_SPACING_MM, Exposure
+from .acquisition import Exposure
+from .detector import BITS_STORED, Detector
 
 _KVP = 29
 _MAKER = "Fisherlens"
 
 
-def write_dicom(path: Path, pixels: NDArray[np.uint16], exposure: Exposure, description: str) -> None:
+def write_dicom(
+    path: Path,
+    pixels: NDArray[np.uint16],
+    exposure: Exposure,
+    description: str,
+    pixel_spacing: float = Detector.pixel_spacing,
+) -> None:
     """Write one image: raw values proportional to exposure, so MONOCHROME1 with a linear, positive
     relation to intensity, as acquisition workstations store them before processing."""
     dataset = FileDataset("", {}, preamble=b"\0" * 128)
@@ -32,7 +39,7 @@ def write_dicom(path: Path, pixels: NDArray[np.uint16], exposure: Exposure, desc
     _describe_equipment(dataset)
     _describe_acquisition(dataset, exposure)
     _describe_view(dataset)
-    _describe_pixels(dataset, pixels)
+    _describe_pixels(dataset, pixels, pixel_spacing)
     buffer = BytesIO()
     dataset.save_as(buffer, enforce_file_format=True)
     write_whole(path, buffer.getvalue())
@@ -94,7 +101,7 @@ def _code(value: str, scheme: str, meaning: str) -> Dataset:
     return item
 
 
-def _describe_pixels(dataset: Dataset, pixels: NDArray[np.uint16]) -> None:
+def _describe_pixels(dataset: Dataset, pixels: NDArray[np.uint16], pixel_spacing: float) -> None:
     dataset.ImageType = ["ORIGINAL", "PRIMARY"]
     dataset.Rows, dataset.Columns = pixels.shape
     dataset.SamplesPerPixel = 1
@@ -105,5 +112,5 @@ def _describe_pixels(dataset: Dataset, pixels: NDArray[np.uint16]) -> None:
     dataset.PixelIntensityRelationship, dataset.PixelIntensityRelationshipSign = "LIN", 1
     dataset.RescaleSlope, dataset.RescaleIntercept, dataset.RescaleType = 1, 0, "US"
     dataset.LossyImageCompression = "00"
-    dataset.ImagerPixelSpacing = [PIXEL_SPACING_MM, PIXEL_SPACING_MM]
+    dataset.ImagerPixelSpacing = [round(pixel_spacing, 6)] * 2
     dataset.PixelData = pixels.astype("<u2").tobytes()

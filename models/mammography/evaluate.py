@@ -19,7 +19,7 @@ from fisherlens.edge.bundle import Bundle
 from fisherlens.edge.reading import Frame, Header, open_image
 
 from . import BUNDLE
-from .acquisition import BITS_STORED, COLUMNS, ROWS
+from .detector import BITS_STORED, Detector
 from .observer import DIAMETERS_MM
 from .population import Acquisition, fields, usual
 from .publish import MODALITY, reader
@@ -75,10 +75,11 @@ def disguised(path: Path) -> Frame:
     """A foreign radiograph as this detector would have stored it: resampled to its size, stretched to
     its bits, with its header. What the header alone would refuse is left to the checks."""
     original = open_image(path).frame(0)
-    pixels = cv2.resize(original.pixels.astype(np.float32), (COLUMNS, ROWS), interpolation=cv2.INTER_AREA)
+    rows, columns = Detector().shape
+    pixels = cv2.resize(original.pixels.astype(np.float32), (columns, rows), interpolation=cv2.INTER_AREA)
     low, high = pixels.min(), pixels.max()
     stretched = np.rint((pixels - low) / (high - low) * (2**BITS_STORED - 1)).astype(np.uint16)
-    header = Header(ROWS, COLUMNS, 1, 1, BITS_STORED, False, MODALITY, "MONOCHROME1")
+    header = Header(rows, columns, 1, 1, BITS_STORED, False, MODALITY, "MONOCHROME1")
     return Frame(header, stretched)
 
 

@@ -31,11 +31,14 @@ class PhaseStack(nn.Module):
 
 class ThresholdNetwork(nn.Module):
     """One member: [N, 1, H, W] to mean and log variance of the logarithm of the threshold
-    thickness (um) at the five diameters, [N, 10]."""
+    thickness (um) at the five diameters, [N, 10].
+
+    Nothing but the image is told to it. `spacing`, used in training alone, tells the logarithm of the
+    pixel spacing from the same features: what a disc's diameter is in pixels must be known to judge it.
+    """
 
     def __init__(self, width: int = 32) -> None:
         super().__init__()
-        outputs = len(DIAMETERS_MM)
         self.stack = PhaseStack()
         self.features = nn.Sequential(
             nn.Conv2d(PHASES**2 + 1, width, 1),
@@ -45,7 +48,13 @@ class ThresholdNetwork(nn.Module):
             nn.Conv2d(width + 16, 2 * width, 3, stride=2, padding=1),
             nn.ReLU(),
         )
-        self.head = nn.Sequential(nn.Linear(2 * width, 64), nn.ReLU(), nn.Linear(64, 2 * outputs))
+        self.hidden = nn.Sequential(nn.Linear(2 * width, 64), nn.ReLU())
+        self.thresholds = nn.Linear(64, 2 * len(DIAMETERS_MM))
+        self.spacing = nn.Linear(64, 1)
+
+    def described(self, image: Tensor) -> Tensor:
+        """What is known of the whole image, [N, 64]."""
+        return self.hidden(self.features(self.stack(image)).mean(dim=(2, 3)))
 
     def forward(self, image: Tensor) -> Tensor:
-        return self.head(self.features(self.stack(image)).mean(dim=(2, 3)))
+        return self.thresholds(self.described(image))

@@ -14,14 +14,8 @@ from scipy.optimize import brentq
 from scipy.special import j1
 from scipy.stats import norm
 
-from .acquisition import (
-    GOLD_ATTENUATION_PER_UM,
-    PIXEL_SPACING_MM,
-    Detector,
-    Exposure,
-    quanta_per_mm2,
-    scintillator_mtf,
-)
+from .acquisition import GOLD_ATTENUATION_PER_UM, Exposure, quanta_per_mm2
+from .detector import Detector
 
 DIAMETERS_MM = (0.1, 0.25, 0.5, 1.0, 2.0)
 """Where the curve is read, as in the European guidelines (EUREF, 4th edition, table 2b.4)."""
@@ -58,12 +52,12 @@ def threshold_thickness(exposure: Exposure, detector: Detector) -> NDArray[np.fl
 
 def _detectability_per_contrast(diameter: float, exposure: Exposure, detector: Detector) -> float:
     """d' of a disc of relative signal contrast 1, by integration over the Nyquist square."""
-    fx, fy, area = _frequencies()
+    pixel = detector.pixel_spacing
+    fx, fy, area = _frequencies(pixel)
     f = np.hypot(fx, fy)
-    aperture = np.sinc(fx * PIXEL_SPACING_MM) * np.sinc(fy * PIXEL_SPACING_MM)
-    mtf = scintillator_mtf(f, detector.blur)
+    aperture = np.sinc(fx * pixel) * np.sinc(fy * pixel)
     projected = diameter * exposure.pose.magnification
-    signal = _disc_spectrum(f, projected) * mtf * aperture
+    signal = _disc_spectrum(f, projected) * detector.mtf(f) * aperture
     eye = f**1.3 * np.exp(-1.3 / 2 * (f / EYE_PEAK_PER_MM) ** 2)
     template_signal = np.sum(signal**2 * eye**2) * area
     template_noise = np.sum(signal**2 * eye**4 * noise_power(f, exposure, detector)) * area
@@ -72,11 +66,12 @@ def _detectability_per_contrast(diameter: float, exposure: Exposure, detector: D
 
 def noise_power(f: NDArray[np.float64], exposure: Exposure, detector: Detector) -> NDArray[np.float64]:
     """Noise power spectrum relative to the squared mean signal, in mm2, at frequencies in 1/mm:
-    quantum noise shaped by the scintillator, electronic noise and fixed pattern, both white."""
+    quantum noise shaped by the converter, electronic noise and fixed pattern, both white."""
     quanta = quanta_per_mm2(exposure, detector)
-    pixel = PIXEL_SPACING_MM**2
+    pixel = detector.pixel_spacing**2
     electronic = detector.electronic_noise**2 / (quanta * pixel) ** 2 * pixel
-    return scintillator_mtf(f, detector.blur) ** 2 / quanta + electronic + detector.fixed_pattern**2 * pixel
+    shape = np.ones_like(f) if detector.noise_transfer is None else detector.noise_transfer(f) ** 2
+    return shape / quanta + electronic + detector.fixed_pattern**2 * pixel
 
 
 def _disc_spectrum(f: NDArray[np.float64], diameter: float) -> NDArray[np.float64]:
@@ -85,9 +80,9 @@ def _disc_spectrum(f: NDArray[np.float64], diameter: float) -> NDArray[np.float6
     return radius * j1(2 * np.pi * radius * f) / f
 
 
-def _frequencies(samples: int = 128) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
+def _frequencies(pixel: float, samples: int = 128) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
     """One quadrant of the Nyquist square at cell centres (all spectra are symmetric), and the area
     that a sample stands for in the whole square."""
-    nyquist = 0.5 / PIXEL_SPACING_MM
+    nyquist = 0.5 / pixel
     f = (np.arange(samples) + 0.5) / samples * nyquist
     return f[None, :], f[:, None], 4 * (nyquist / samples) ** 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,8 @@ LINE_WIDTH_MM = 0.2
 LINE_THICKNESS_UM = 1.0
 PLATE_MM = (240.0, 162.5)
 """The aluminium plate's sides, along the detector's columns and rows."""
+
+Coordinate = TypeVar("Coordinate", float, NDArray[np.float64])
 
 _SAMPLES_PER_PIXEL = 8
 _SAMPLES_PER_DIAMETER = 48
@@ -58,8 +61,8 @@ class Pose:
         dx, dy = x - np.float32(self.x), y - np.float32(self.y)
         return c * dx + s * dy, -s * dx + c * dy
 
-    def to_detector(self, x: float, y: float) -> tuple[float, float]:
-        """The inverse of `to_phantom`, for one point."""
+    def to_detector(self, x: Coordinate, y: Coordinate) -> tuple[Coordinate, Coordinate]:
+        """The inverse of `to_phantom`, for one point or arrays of them."""
         angle = np.deg2rad(_ROTATION + self.rotation)
         c, s = np.cos(angle) * self.magnification, np.sin(angle) * self.magnification
         return self.x + c * x - s * y, self.y + s * x + c * y

@@ -17,19 +17,18 @@ from fisherlens.export.network import from_modules
 from fisherlens.export.pipeline import Request, export
 
 from . import BUNDLE
-from .acquisition import BITS_STORED, COLUMNS, ROWS
+from .detector import BITS_STORED
 from .observer import DIAMETERS_MM
-from .population import FIELD, fields
+from .population import FIELD, PIXEL_SPACING_MM, fields
 from .train import load
 
-VERSION = "1.0.0"
+VERSION = "2.0.0"
 MODALITY = "MG"
 
 INPUT = Input(
     modality=MODALITY,
-    rows=ROWS,
-    columns=COLUMNS,
     bits_stored=BITS_STORED,
+    pixel_spacing=PIXEL_SPACING_MM,
     photometric_interpretation="MONOCHROME1",
     crop=(FIELD, FIELD),
     scale=2.0**-BITS_STORED,

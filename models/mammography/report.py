@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import jinja2
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -16,7 +15,9 @@ from fisherlens.edge.picture import as_png, overlay_picture
 from fisherlens.edge.storage import write_whole
 from fisherlens.edge.verdict import Verdict
 
+from ..pictures import inline, png
 from .acceptance import Scored
+from .conformity import conformity, decided
 from .observer import DIAMETERS_MM, EUREF_ACCEPTABLE_UM, EUREF_ACHIEVABLE_UM
 
 
@@ -37,12 +38,15 @@ def write_report(path: Path, scored: list[Scored], manifest: Manifest) -> Path:
 
 
 def _scene(entry: Scored) -> dict[str, Any]:
+    limits = conformity(entry.verdict.results) if entry.verdict.results else []
     shown = entry.image is not None and entry.verdict.map is not None
     return {
         "description": entry.scene.description,
         "verdict": entry.verdict,
         "curve": _curve(entry),
-        "overlay": _inline(as_png(overlay_picture(entry.verdict.map, entry.image, 384))) if shown else None,  # type: ignore[arg-type]
+        "results": list(zip(entry.verdict.results, limits, strict=True)),
+        "decided": decided(limits) if limits else None,
+        "overlay": inline(as_png(overlay_picture(entry.verdict.map, entry.image, 384))) if shown else None,  # type: ignore[arg-type]
     }
 
 
@@ -55,7 +59,7 @@ def _overview(scored: list[Scored]) -> str:
             _measured(axes, entry.verdict, label=entry.scene.description)
     axes.set_title("Accepted images")
     axes.legend(fontsize=8)
-    return _drawn(figure)
+    return inline(png(figure))
 
 
 def write_picture(path: Path, entry: Scored) -> None:
@@ -71,13 +75,13 @@ def write_picture(path: Path, entry: Scored) -> None:
     _draw_curve(curve, entry)
     p_values = ", ".join(f"{check.name} p = {check.p_value:.2g}" for check in verdict.checks)
     figure.suptitle(f"{verdict.outcome}: {p_values}", fontsize=11)
-    write_whole(path, _png(figure))
+    write_whole(path, png(figure))
 
 
 def _curve(entry: Scored) -> str:
     figure = Figure(figsize=(4.4, 3.4), layout="constrained")
     _draw_curve(figure.subplots(), entry)
-    return _drawn(figure)
+    return inline(png(figure))
 
 
 def _draw_curve(axes: Axes, entry: Scored) -> None:
@@ -103,18 +107,6 @@ def _limits(axes: Axes) -> None:
 def _measured(axes: Axes, verdict: Verdict, **style: Any) -> None:
     values = [result.value for result in verdict.results]
     expanded = [result.U for result in verdict.results]
-    axes.errorbar(DIAMETERS_MM, values, yerr=expanded, marker="o", ms=3, lw=1, capsize=2, **style)
-
-
-def _drawn(figure: Figure) -> str:
-    return _inline(_png(figure))
-
-
-def _png(figure: Figure) -> bytes:
-    buffer = BytesIO()
-    figure.savefig(buffer, format="png", dpi=110)
-    return buffer.getvalue()
-
-
-def _inline(png: bytes) -> str:
-    return "data:image/png;base64," + base64.b64encode(png).decode()
+    (line,) = axes.plot(DIAMETERS_MM, values, marker="o", ms=3, lw=1, **style)
+    low, high = np.subtract(values, expanded), np.add(values, expanded)
+    axes.fill_between(DIAMETERS_MM, low, high, color=line.get_color(), alpha=0.25, lw=0)

@@ -7,6 +7,7 @@ seen, and writes all weights to one file, from which `publish` makes the bundle.
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -15,57 +16,71 @@ import torch
 from rich.progress import Progress, track
 from torch import Tensor, nn
 
-from .acquisition import BITS_STORED
+from .detector import BITS_STORED
 from .network import ThresholdNetwork
 from .observer import DIAMETERS_MM
-from .population import FIELD, fields
+from .population import FIELD, fields, usual
 
 MEMBERS = 5
 BATCH = 8
+SPACING_WEIGHT = 10.0
 
 
 @click.command()
 @click.option("--weights", type=click.Path(path_type=Path), required=True, help="File to write.")
-@click.option("--images", default=1000, show_default=True, help="Fields to train on.")
-@click.option("--epochs", default=6, show_default=True)
+@click.option("--images", default=2400, show_default=True, help="Fields to train on.")
+@click.option("--epochs", default=7, show_default=True)
 def main(weights: Path, images: int, epochs: int) -> None:
     """Train the members of the mammography reference model."""
-    data, targets = simulate("training", images)
-    test_data, test_targets = simulate("validation", 200)
+    training = simulate("training", images)
+    validation = simulate("validation", 200)
     members = []
     for seed in range(MEMBERS):
-        member = train(data, targets, epochs, seed)
+        member = train(training, epochs, seed)
         members.append(member)
-        report(f"member {seed}", [member], test_data, test_targets)
-    report("ensemble", members, test_data, test_targets)
+        report(f"member {seed}", [member], validation)
+    report("ensemble", members, validation)
     save(members, weights)
 
 
-def simulate(stream: str, count: int) -> tuple[Tensor, Tensor]:
-    """Usual fields as uint16 [count, 1, FIELD, FIELD] and log thresholds float32 [count, 5]."""
+@dataclass(frozen=True)
+class Simulated:
+    """Usual fields, uint16 [n, 1, FIELD, FIELD], with logarithms of their thresholds in um, float32
+    [n, 5], and of their pixel spacings in units of 0.07 mm, float32 [n, 1]."""
+
+    fields: Tensor
+    thresholds: Tensor
+    spacings: Tensor
+
+
+def simulate(stream: str, count: int) -> Simulated:
+    """The first `count` usual fields of a stream."""
     data = np.empty((count, 1, FIELD, FIELD), np.uint16)
-    targets = np.empty((count, len(DIAMETERS_MM)), np.float32)
-    for i, (field, thresholds) in enumerate(track(fields(stream, count), f"simulate {stream}", count)):
-        data[i, 0], targets[i] = field, np.log(thresholds)
-    return torch.from_numpy(data), torch.from_numpy(targets)
+    thresholds = np.empty((count, len(DIAMETERS_MM)), np.float32)
+    for i, (field, truth) in enumerate(track(fields(stream, count), f"simulate {stream}", count)):
+        data[i, 0], thresholds[i] = field, np.log(truth)
+    spacings = np.log([[usual(i, stream).detector.pixel_spacing / 0.07] for i in range(count)])
+    return Simulated(*map(torch.from_numpy, (data, thresholds, spacings.astype(np.float32))))
 
 
-def train(data: Tensor, targets: Tensor, epochs: int, seed: int) -> ThresholdNetwork:
+def train(data: Simulated, epochs: int, seed: int) -> ThresholdNetwork:
     """One member, by Adam on the Gaussian negative log likelihood with a one-cycle schedule."""
     torch.manual_seed(seed)
     network = ThresholdNetwork()
-    _start_at(network, targets)
-    steps = epochs * (len(data) // BATCH)
+    _start_at(network, data.thresholds)
+    count = len(data.fields)
+    steps = epochs * (count // BATCH)
     optimiser = torch.optim.Adam(network.parameters(), lr=1e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, max_lr=3e-3, total_steps=steps)
     with Progress() as progress:
         task = progress.add_task(f"train member {seed}", total=steps)
         for epoch in range(epochs):
-            for batch in torch.randperm(len(data)).split(BATCH)[: len(data) // BATCH]:
-                outputs = network(_flipped(as_input(data[batch])))
-                loss = _loss(outputs, targets[batch], variance=epoch >= epochs // 4)
+            for batch in torch.randperm(count).split(BATCH)[: count // BATCH]:
+                known = network.described(_turned(as_input(data.fields[batch])))
+                loss = _loss(network.thresholds(known), data.thresholds[batch], variance=epoch >= epochs // 4)
+                spacing = nn.functional.mse_loss(network.spacing(known), data.spacings[batch])
                 optimiser.zero_grad()
-                loss.backward()
+                (loss + SPACING_WEIGHT * spacing).backward()
                 nn.utils.clip_grad_norm_(network.parameters(), 1.0)
                 optimiser.step()
                 schedule.step()
@@ -81,15 +96,16 @@ def as_input(data: Tensor) -> Tensor:
 def _start_at(network: ThresholdNetwork, targets: Tensor) -> None:
     """Begin with the population's mean, and a standard deviation of a tenth."""
     with torch.no_grad():
-        last = network.head[-1]
-        assert isinstance(last, nn.Linear)
+        last = network.thresholds
         last.weight.mul_(0.1)
         last.bias.copy_(torch.cat([targets.mean(dim=0), torch.full((targets.shape[1],), -4.6)]))
 
 
-def _flipped(images: Tensor) -> Tensor:
+def _turned(images: Tensor) -> Tensor:
+    """Mirrored and transposed at random: none of it changes a threshold."""
     axes = [axis for axis in (2, 3) if torch.rand(()) < 0.5]
-    return images.flip(axes) if axes else images
+    images = images.flip(axes) if axes else images
+    return images.transpose(2, 3) if torch.rand(()) < 0.5 else images
 
 
 def _loss(outputs: Tensor, targets: Tensor, variance: bool) -> Tensor:
@@ -101,13 +117,14 @@ def _loss(outputs: Tensor, targets: Tensor, variance: bool) -> Tensor:
     return (0.5 * log_variance + 0.5 * (targets - mean) ** 2 * torch.exp(-log_variance)).mean()
 
 
-def report(name: str, members: list[ThresholdNetwork], data: Tensor, targets: Tensor) -> None:
+def report(name: str, members: list[ThresholdNetwork], data: Simulated) -> None:
     """Print the median relative error at each diameter."""
+    count = data.thresholds.shape[1]
     with torch.no_grad():
         means = torch.stack(
-            [torch.cat([m(as_input(batch)) for batch in data.split(BATCH)])[:, : targets.shape[1]] for m in members]
+            [torch.cat([m(as_input(batch)) for batch in data.fields.split(BATCH)])[:, :count] for m in members]
         ).mean(dim=0)
-    errors = (torch.exp(means - targets) - 1).abs().median(dim=0).values
+    errors = (torch.exp(means - data.thresholds) - 1).abs().median(dim=0).values
     by_diameter = ", ".join(f"{d} mm {100 * e:.1f} %" for d, e in zip(DIAMETERS_MM, errors, strict=True))
     print(f"{name}: median relative error {by_diameter}")
 

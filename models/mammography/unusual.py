@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from fisherlens.export.gradient import result_gradient
 
-from .acquisition import BITS_STORED
+from .detector import BITS_STORED, Transfer
 from .population import FIELD, Acquisition
 
 BUDGET = 20
@@ -21,7 +21,10 @@ STEPS = 8
 
 def degraded(usual: Acquisition) -> Acquisition:
     """The same with a worn detector: scintillator blurred, amplifiers noisy, 30 dead lines."""
-    return replace(usual, detector=replace(usual.detector, blur=0.25, electronic_noise=25.0, dead_lines=30))
+    worn = replace(
+        usual.detector, mtf=Transfer(1.5), noise_transfer=Transfer(1.5), electronic_noise=40.0, dead_lines=30
+    )
+    return replace(usual, detector=worn)
 
 
 def without_phantom(usual: Acquisition) -> Acquisition:

@@ -33,12 +33,12 @@ session.run(None, {{"image": field[None, None], "explain": numpy.array(False)}})
 
 
 def simulate(path: Path) -> None:
-    """Write a usual image of the reference model's system."""
+    """Write an image of 3,000 x 2,400 pixels of the reference model's kind."""
     from fisherlens.models.mammography.dicom import write_dicom
-    from fisherlens.models.mammography.population import usual
+    from fisherlens.models.mammography.systems import repeated
 
-    taken = usual(0, "benchmark")
-    write_dicom(path, taken.image(), taken.exposure, "benchmark")
+    (taken,) = repeated("scintillator, 0.1 mm", 100.0, 1)
+    write_dicom(path, taken.image(), taken.exposure, "benchmark", taken.detector.pixel_spacing)
 
 
 def main() -> None:

@@ -88,3 +88,20 @@ def test_a_constant_outside_the_field_in_use_does_not_matter_and_inside_is_refus
     pixels[0, 0] = 5
     with pytest.raises(ImageRefused, match="all pixels have the same value 0"):
         preprocess(Frame.of(pixels), Input(crop=(8, 8)))
+
+
+def test_a_detector_with_other_pixels_is_refused(tmp_path: Path) -> None:
+    """ImagerPixelSpacing of the detector, or PixelSpacing where there is none; a file that says neither is
+    not refused for it."""
+    accepted = {"pixel_spacing": (0.05, 0.1)}
+    image(written(tmp_path, ImagerPixelSpacing=[0.07, 0.07], PixelSpacing=[0.2, 0.2]), **accepted)
+    with pytest.raises(ImageRefused, match=r"pixel spacing 0\.14 mm, expected 0\.05 to 0\.1 mm"):
+        image(written(tmp_path, ImagerPixelSpacing=[0.14, 0.14]), **accepted)
+    with pytest.raises(ImageRefused, match="pixel spacing"):
+        image(written(tmp_path, ImagerPixelSpacing=None, PixelSpacing=[0.2, 0.2]), **accepted)
+    image(written(tmp_path, ImagerPixelSpacing=None), **accepted)
+
+
+def test_a_pixel_spacing_that_makes_no_sense_counts_as_not_told(tmp_path: Path) -> None:
+    for spacing in ([0.1], [0.0, 0.1], [-1, -1]):
+        assert open_image(written(tmp_path, ImagerPixelSpacing=spacing)).header.pixel_spacing is None

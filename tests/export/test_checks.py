@@ -117,3 +117,10 @@ def test_the_temperature_that_made_the_classes_is_found(temperature: float) -> N
     gumbel = rng.gumbel(size=logits.shape)
     classes = (logits / temperature + gumbel).argmax(axis=1)
     assert fit_temperature(logits[:, None].astype(np.float32), classes) == pytest.approx(temperature, rel=0.05)
+
+
+def test_pixels_of_which_nothing_is_known_take_no_part_in_the_coverage_factor() -> None:
+    scores = np.random.default_rng(0).exponential(size=(40, 6, 5))
+    masked = np.pad(scores, ((0, 0), (1, 2), (3, 0)), constant_values=np.nan)
+    assert conformal_factor(masked, 0.95) == conformal_factor(scores, 0.95)
+    assert np.mean(scores <= conformal_factor(scores, 0.95)) == pytest.approx(39 / 40, abs=1 / scores.size)

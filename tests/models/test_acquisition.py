@@ -8,25 +8,23 @@ import numpy as np
 import pytest
 
 from fisherlens.models.mammography.acquisition import (
-    BITS_STORED,
-    PIXEL_SPACING_MM,
-    Detector,
     Exposure,
     acquire,
     central,
     quanta_per_mm2,
-    scintillator_mtf,
 )
+from fisherlens.models.mammography.detector import BITS_STORED, Detector, Transfer
 from fisherlens.models.mammography.observer import noise_power
 from fisherlens.models.mammography.phantom import Phantom, Region
 
 FLAT = Exposure(heel=0.0)
 CLEAN = Detector(dead_pixels=0)
+PIXEL_SPACING_MM = CLEAN.pixel_spacing
 
 
 def flat(exposure: Exposure = FLAT, detector: Detector = CLEAN, seed: int = 0, side: int = 512) -> np.ndarray:
     """An image without a phantom, brightened by the plate that is not there: relative to its own mean."""
-    return acquire(None, exposure, detector, np.random.default_rng(seed), central(side, side)).astype(float)
+    return acquire(None, exposure, detector, np.random.default_rng(seed), central(detector, side, side)).astype(float)
 
 
 def test_the_mean_signal_is_quanta_times_gain() -> None:
@@ -34,17 +32,27 @@ def test_the_mean_signal_is_quanta_times_gain() -> None:
     assert flat().mean() == pytest.approx(expected, rel=0.002)
 
 
-def test_noise_has_the_power_spectrum_that_the_observer_reckons_with() -> None:
+@pytest.mark.parametrize(
+    "detector",
+    [
+        CLEAN,
+        replace(CLEAN, noise_transfer=Transfer(7.0)),
+        replace(CLEAN, noise_transfer=None, mtf=Transfer(8.0, 2.0, "exponential")),
+        replace(CLEAN, pixel_spacing=0.07, gain=2.4),
+    ],
+    ids=["scintillator", "noise blurred less", "counting", "70 um"],
+)
+def test_noise_has_the_power_spectrum_that_the_observer_reckons_with(detector: Detector) -> None:
     """Measured as IEC 62220-1-2 does: squared Fourier transform over many areas, relative to the signal."""
     side, spectra = 64, []
     for seed in range(6):
-        image = flat(seed=seed, detector=replace(CLEAN, seed=seed))
+        image = flat(seed=seed, detector=replace(detector, seed=seed))
         blocks = image.reshape(8, side, 8, side).transpose(0, 2, 1, 3).reshape(-1, side, side) / image.mean() - 1
-        spectra += [np.abs(np.fft.fft2(block)) ** 2 * PIXEL_SPACING_MM**2 / side**2 for block in blocks]
+        spectra += [np.abs(np.fft.fft2(block)) ** 2 * detector.pixel_spacing**2 / side**2 for block in blocks]
     measured = np.mean(spectra, axis=0)
-    f = np.fft.fftfreq(side, PIXEL_SPACING_MM)
+    f = np.fft.fftfreq(side, detector.pixel_spacing)
     radius = np.hypot(f[:, None], f[None, :])
-    expected = noise_power(radius, FLAT, CLEAN)
+    expected = noise_power(radius, FLAT, detector)
     for low, high in ((0.3, 1), (1, 2), (2, 3), (3, 4), (4, 5)):
         ring = (radius >= low) & (radius < high)
         assert measured[ring].mean() == pytest.approx(expected[ring].mean(), rel=0.04)
@@ -54,13 +62,13 @@ def test_an_edge_is_blurred_by_the_stated_mtf() -> None:
     """The line spread of a slanted step, transformed, is the scintillator's MTF."""
     bright = replace(FLAT, air_kerma=400.0)
     dark_phantom = Phantom(np.random.default_rng(0))
-    detector = replace(CLEAN, electronic_noise=0.0, fixed_pattern=0.0, blur=0.08, gain=0.5)
+    detector = replace(CLEAN, electronic_noise=0.0, fixed_pattern=0.0, mtf=Transfer(3.5), gain=0.5)
     step = np.mean([acquire_edge(dark_phantom, bright, detector, seed) for seed in range(40)], axis=0)
     line = np.gradient(step)
     spectrum = np.abs(np.fft.rfft(line)) / abs(line.sum())
     f = np.fft.rfftfreq(len(line), PIXEL_SPACING_MM).astype(np.float64)
     # np.gradient's own transfer function is taken out.
-    expected = scintillator_mtf(f, detector.blur) * np.sinc(2 * f * PIXEL_SPACING_MM)
+    expected = detector.mtf(f) * np.sinc(2 * f * PIXEL_SPACING_MM)
     np.testing.assert_allclose(spectrum[1:12], expected[1:12], atol=0.05)
 
 

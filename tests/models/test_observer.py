@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from fisherlens.models.mammography.acquisition import Detector, Exposure
+from fisherlens.models.mammography.acquisition import Exposure
+from fisherlens.models.mammography.detector import Detector, Transfer
 from fisherlens.models.mammography.observer import (
     DIAMETERS_MM,
     EUREF_ACCEPTABLE_UM,
@@ -56,7 +57,7 @@ def test_thresholds_rise_with_everything_that_degrades_an_image() -> None:
     for exposure, detector in worse:
         assert (threshold_thickness(exposure, detector) > usual).all()
     # Blur takes the finest detail; in quantum noise, which it blurs as well, coarse detail stays as it is.
-    assert threshold_thickness(Exposure(), Detector(blur=0.2))[0] > usual[0]
+    assert threshold_thickness(Exposure(), Detector(mtf=Transfer(2.2), noise_transfer=Transfer(2.2)))[0] > usual[0]
 
 
 def test_a_typical_system_lies_between_the_limits_of_euref() -> None:

@@ -50,7 +50,7 @@ def test_unusual_images_are_flagged(runtime: Runtime, kind: str) -> None:
 
 def test_a_dicom_file_measures_like_the_field_it_was_made_of(runtime: Runtime, tmp_path: Path) -> None:
     taken = usual(0, "suite-dicom")
-    write_dicom(tmp_path / "usual.dcm", taken.image(), taken.exposure, "usual")
+    write_dicom(tmp_path / "usual.dcm", taken.image(), taken.exposure, "usual", taken.detector.pixel_spacing)
     (verdict,) = runtime.score_file(tmp_path / "usual.dcm", explain="always")
     values = np.array([result.value for result in verdict.results])
     assert (np.abs(values / taken.thresholds - 1) < 0.25).all()

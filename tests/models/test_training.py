@@ -9,7 +9,7 @@ import torch
 
 from fisherlens.models.mammography.network import PHASES, PhaseStack, ThresholdNetwork
 from fisherlens.models.mammography.population import fields
-from fisherlens.models.mammography.train import load, save, train
+from fisherlens.models.mammography.train import as_input, load, save, simulate, train
 
 
 def test_the_phase_stack_loses_no_pixel() -> None:
@@ -30,11 +30,9 @@ def test_streams_of_acquisitions_are_reproducible_and_differ() -> None:
 
 def test_training_is_reproducible_and_survives_the_file(tmp_path: Path) -> None:
     count = 8
-    images, truths = zip(*fields("tiny", count), strict=True)
-    data = torch.from_numpy(np.stack(images)[:, None])
-    targets = torch.log(torch.tensor(np.array(truths), dtype=torch.float32))
-    first, second = (train(data, targets, epochs=2, seed=3) for _ in range(2))
-    image = data[:1].float() / 2**14
+    data = simulate("tiny", count)
+    first, second = (train(data, epochs=2, seed=3) for _ in range(2))
+    image = as_input(data.fields[:1])
     torch.testing.assert_close(first(image), second(image))
     save([first], tmp_path / "members.pt")
     (loaded,) = load(tmp_path / "members.pt")

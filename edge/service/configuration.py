@@ -1,0 +1,171 @@
+"""What an administrator sets: one TOML file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+
+from ..errors import EdgeError
+from ..runtime import Explain
+
+Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
+Seconds = Annotated[float, msgspec.Meta(gt=0)]
+Bytes = Annotated[int, msgspec.Meta(ge=1)]
+AETitle = Annotated[str, msgspec.Meta(pattern=r"^[!-\[\]-~]([ -\[\]-~]{0,14}[!-\[\]-~])?$")]
+Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9 _.-]{1,64}$")]
+
+
+class ConfigurationRefused(EdgeError):
+    """The configuration cannot be used."""
+
+
+class Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"):
+    """A table of the file, whose keys are these fields' names with hyphens."""
+
+
+class BundleTable(Table, frozen=True, kw_only=True):
+    """path: the bundle, with its signature beside it. trusted_keys: folder of public keys; None runs a
+    bundle whoever signed it."""
+
+    path: Path
+    trusted_keys: Path | None = None
+
+
+class StoreTable(Table, frozen=True, kw_only=True):
+    """folder: of the database and the images. most_waiting_bytes: images beyond this are not taken."""
+
+    folder: Path
+    most_waiting_bytes: Bytes = 10 * 2**30
+
+
+class ScoringTable(Table, frozen=True, kw_only=True):
+    """decoding_seconds, decoding_bytes: what the process that reads files may take for one frame."""
+
+    explain: Explain = "flagged"
+    decoding_seconds: Seconds = 60.0
+    decoding_bytes: Bytes = 4 * 2**30
+
+
+class FolderTable(Table, frozen=True, kw_only=True):
+    """A watched folder. pattern: of file names. settle_seconds: a file counts as written when its size and
+    time have not changed for so long. every_seconds: between two looks."""
+
+    path: Path
+    pattern: str = "*"
+    settle_seconds: Seconds = 2.0
+    every_seconds: Seconds = 1.0
+
+
+class TlsTable(Table, frozen=True, kw_only=True):
+    """PEM files: this end's certificate and key, and the authorities whose certificates the other end's must
+    be of; None asks for no certificate."""
+
+    certificate: Path
+    key: Path
+    authorities: Path | None = None
+
+
+class PeerTable(Table, frozen=True, kw_only=True):
+    """Who may send: an AE title from an address."""
+
+    ae_title: AETitle
+    address: str
+
+
+class DicomSourceTable(Table, frozen=True, kw_only=True):
+    """A DICOM receiver. peers: who may send, nobody else. idle_seconds: after which an association that says
+    nothing is ended. The AE title is case sensitive."""
+
+    port: Port
+    peers: Annotated[tuple[PeerTable, ...], msgspec.Meta(min_length=1)]
+    ae_title: AETitle = "FISHERLENS"
+    address: str = "127.0.0.1"
+    most_associations: Annotated[int, msgspec.Meta(ge=1, le=100)] = 10
+    most_pdu_bytes: Annotated[int, msgspec.Meta(ge=4096, le=2**20)] = 2**16
+    idle_seconds: Seconds = 60.0
+    tls: TlsTable | None = None
+
+
+class HttpTable(Table, frozen=True, kw_only=True):
+    """The local HTTP endpoint. token_file: holds what a client must show to hand in images, 16 characters or
+    more."""
+
+    port: Port
+    token_file: Path
+    address: str = "127.0.0.1"
+    most_image_bytes: Bytes = 2**28
+    most_connections: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 20
+
+
+class SourceTables(Table, frozen=True, kw_only=True):
+    """Where images come from."""
+
+    folder: tuple[FolderTable, ...] = ()
+    dicom: DicomSourceTable | None = None
+    http: HttpTable | None = None
+
+
+class JsonLinesTable(Table, frozen=True, kw_only=True):
+    """A file to which every verdict is appended as a line of JSON."""
+
+    name: Name
+    path: Path
+
+
+class ArchiveTable(Table, frozen=True, kw_only=True):
+    """A DICOM archive that reports and, with `maps`, maps are sent to. seconds: it is waited for."""
+
+    name: Name
+    host: str
+    port: Port
+    ae_title: AETitle
+    calling_ae_title: AETitle = "FISHERLENS"
+    maps: bool = True
+    seconds: Seconds = 30.0
+    tls: TlsTable | None = None
+
+
+class DestinationTables(Table, frozen=True, kw_only=True):
+    """Where verdicts go to."""
+
+    json_lines: tuple[JsonLinesTable, ...] = ()
+    archive: tuple[ArchiveTable, ...] = ()
+
+
+class Configuration(Table, frozen=True, kw_only=True):
+    """The whole file."""
+
+    bundle: BundleTable
+    store: StoreTable
+    scoring: ScoringTable = ScoringTable()
+    source: SourceTables = SourceTables()
+    destination: DestinationTables = DestinationTables()
+
+
+def read_configuration(path: Path) -> Configuration:
+    """Read and check the file; relative paths in it count from its folder.
+
+    Raises ConfigurationRefused naming the key, what was given and what was expected.
+    """
+    folder = path.absolute().parent
+
+    def decoded(kind: type, value: object) -> object:
+        assert kind is Path
+        if not isinstance(value, str):
+            raise ValueError(f"Expected a path as `str`, got `{type(value).__name__}`")
+        return folder / value
+
+    try:
+        found = msgspec.toml.decode(path.read_bytes(), type=Configuration, dec_hook=decoded)
+    except OSError as error:
+        raise ConfigurationRefused(f"configuration {path}: {error.strerror}") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationRefused(f"configuration {path}: {error}") from error
+    names = [table.name for table in found.destination.json_lines]
+    names += [table.name for table in found.destination.archive]
+    twice = {name for name in names if names.count(name) > 1}
+    if twice:
+        raise ConfigurationRefused(f"configuration {path}: two destinations are named {sorted(twice)[0]!r}")
+    return found

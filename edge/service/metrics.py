@@ -1,0 +1,49 @@
+"""What Prometheus reads: counts of the store, and times."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from .store import Store
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+
+
+class Metrics(Collector):
+    """Counts are read from the store when they are asked for, and so outlive a restart. scoring: seconds that
+    the verdicts on an image took."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._registry = CollectorRegistry()
+        self._registry.register(self)
+        self.scoring = Histogram(
+            "fisherlens_scoring_seconds",
+            "Time to decode and score an image",
+            registry=self._registry,
+            buckets=(0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60),
+        )
+
+    def text(self) -> bytes:
+        """All metrics, in Prometheus' text format."""
+        return generate_latest(self._registry)
+
+    def collect(self) -> Iterator[Metric]:
+        """Called by the registry."""
+        waiting = GaugeMetricFamily("fisherlens_images_waiting", "Images that are to be scored")
+        waiting.add_metric([], self._store.waiting_count())
+        yield waiting
+        verdicts = CounterMetricFamily("fisherlens_verdicts", "Verdicts by outcome", labels=["outcome"])
+        for outcome, count in self._store.outcome_counts().items():
+            verdicts.add_metric([outcome], count)
+        yield verdicts
+        deliveries = GaugeMetricFamily(
+            "fisherlens_deliveries", "Verdicts by destination and state", labels=["destination", "state"]
+        )
+        for (destination, state), count in self._store.delivery_counts().items():
+            deliveries.add_metric([destination, state], count)
+        yield deliveries

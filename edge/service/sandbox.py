@@ -1,0 +1,170 @@
+"""A process of its own for what comes from outside: parsing and decoding files.
+
+It has a limit of memory and of time, and may die: the service says so in the verdict, and starts another.
+What it answers is parsed as data of stated types and never unpickled.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pydicom
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset
+
+from ..errors import ImageRefused
+from ..manifest import Input
+from ..preprocess import check_header, preprocess
+from ..reading import open_image
+
+STUDY = (
+    "SpecificCharacterSet", "SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "PatientID",
+    "PatientName", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "StudyID", "AccessionNumber",
+    "ReferringPhysicianName", "PatientOrientation", "Laterality", "ImageLaterality", "Modality", "Rows", "Columns",
+    "NumberOfFrames",
+)  # fmt: skip
+"""Of an image's header, what goes into objects that are made for its study."""
+_NEEDED = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
+_LARGEST_ANSWER = 2**31 - 1
+_START_SECONDS = 60.0
+
+
+class _Question(msgspec.Struct):
+    """input: to make the graph's image of frame `index`; None asks for the DICOM header."""
+
+    path: str
+    index: int
+    input: Input | None
+
+
+class _Answer(msgspec.Struct):
+    """frames: of the file; 0 where it could not be opened. refusal: empty, or why there is no image. header:
+    in DICOM's JSON (PS3.18 annex F)."""
+
+    frames: int = 0
+    refusal: str = ""
+    shape: tuple[int, ...] = ()
+    image: bytes = b""
+    header: str = ""
+
+
+class Decoded(msgspec.Struct, frozen=True):
+    """One frame of a file. frames: how many the file has, at least 1. image: float32 [1, C, H, W], or None
+    and the `refusal` in words."""
+
+    frames: int
+    image: NDArray[np.float32] | None
+    refusal: str
+
+
+class Sandbox:
+    """Decodes frames in a child process; used by one thread."""
+
+    def __init__(self, most_bytes: int, most_seconds: float) -> None:
+        self.most_bytes = most_bytes
+        self.most_seconds = most_seconds
+        self._process: multiprocessing.process.BaseProcess | None = None
+        self._pipe: Connection
+
+    def decode(self, path: Path, index: int, expected: Input) -> Decoded:
+        """Frame `index`, from 0, as the graph's image; a refusal in words whatever the file does."""
+        answer = self._asked(_Question(os.fsdecode(path), index, expected))
+        if answer.refusal:
+            return Decoded(max(answer.frames, 1), None, answer.refusal)
+        return Decoded(answer.frames, np.frombuffer(answer.image, np.float32).reshape(answer.shape), "")
+
+    def header(self, path: Path) -> Dataset | None:
+        """What a DICOM image says of its study, of STUDY's attributes; None where the file is not one."""
+        answer = self._asked(_Question(os.fsdecode(path), 0, None))
+        return None if answer.refusal else Dataset.from_json(answer.header)
+
+    def _asked(self, question: _Question) -> _Answer:
+        try:
+            self._ensure_running()
+            self._pipe.send_bytes(msgspec.msgpack.encode(question))
+            if not self._pipe.poll(self.most_seconds):
+                self.close()
+                return _Answer(refusal=f"reading it took longer than {self.most_seconds:g} s")
+            return msgspec.msgpack.decode(self._pipe.recv_bytes(_LARGEST_ANSWER), type=_Answer)
+        except (EOFError, OSError, msgspec.DecodeError):
+            self.close()
+            return _Answer(refusal=f"the process that read it died; it may use {self.most_bytes:,} bytes of memory")
+
+    def close(self) -> None:
+        """End the child process."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.join()
+            self._pipe.close()
+            self._process = None
+
+    def _ensure_running(self) -> None:
+        if self._process is not None and self._process.is_alive():
+            return
+        self.close()
+        context = multiprocessing.get_context("spawn")
+        self._pipe, theirs = context.Pipe()
+        self._process = context.Process(target=_serve, args=(theirs, self.most_bytes), daemon=True)
+        self._process.start()
+        theirs.close()
+        if not self._pipe.poll(_START_SECONDS):
+            raise EOFError
+        self._pipe.recv_bytes(16)
+
+
+def _serve(pipe: Connection, most_bytes: int) -> None:
+    """The child: answer questions until the pipe closes."""
+    _limit(most_bytes)
+    pipe.send_bytes(b"ready")
+    while True:
+        try:
+            question = msgspec.msgpack.decode(pipe.recv_bytes(), type=_Question)
+        except EOFError:
+            return
+        try:
+            answer = msgspec.msgpack.encode(_answered(question))
+        except MemoryError:
+            answer = msgspec.msgpack.encode(_Answer(refusal="does not fit into memory"))
+        pipe.send_bytes(answer)
+
+
+def _answered(question: _Question) -> _Answer:
+    if question.input is None:
+        return _header(Path(question.path))
+    frames = 0
+    try:
+        file = open_image(Path(question.path))
+        check_header(file.header, question.input)
+        frames = file.header.frames
+        image = preprocess(file.frame(question.index), question.input)
+    except ImageRefused as refusal:
+        return _Answer(frames=frames, refusal=str(refusal))
+    except Exception as error:  # whatever a file does, it is answered
+        return _Answer(frames=frames, refusal=f"unexpected {type(error).__name__} while reading; please report it")
+    return _Answer(frames=frames, shape=image.shape, image=image.tobytes())
+
+
+def _header(path: Path) -> _Answer:
+    try:
+        dataset = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(STUDY))
+        missing = [keyword for keyword in _NEEDED if not dataset.get(keyword)]
+        if missing:
+            return _Answer(refusal=f"without {', '.join(missing)}")
+        return _Answer(header=dataset.to_json())
+    except Exception as error:  # pydicom raises many kinds on damaged files
+        return _Answer(refusal=f"unexpected {type(error).__name__}")
+
+
+def _limit(most_bytes: int) -> None:
+    """Memory, core files and further processes; Windows has no such limits."""
+    try:
+        import resource
+    except ImportError:
+        return
+    resource.setrlimit(resource.RLIMIT_AS, (most_bytes, most_bytes))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

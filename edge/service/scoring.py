@@ -1,0 +1,102 @@
+"""From images that wait to verdicts that are kept, one after the other."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from pathlib import Path
+
+from ..bundle import open_bundle, read_bundle
+from ..errors import BundleRefused, ImageRefused
+from ..golden import read_golden, worst_difference
+from ..runtime import Explain, Runtime
+from ..signature import TrustedKeys
+from ..verdict import Verdict
+from .configuration import BundleTable
+from .faults import reach
+from .metrics import Metrics
+from .sandbox import Sandbox
+from .store import Store, Waiting
+
+_log = logging.getLogger(__name__)
+
+
+def open_trusted(table: BundleTable) -> Runtime:
+    """The configured bundle, ready to run: signed by a trusted key, if keys are configured, and computing on
+    this machine what it was calibrated to.
+
+    Raises BundleRefused.
+    """
+    if table.trusted_keys is not None:
+        signer = TrustedKeys.open(table.trusted_keys).verify(table.path, read_bundle(table.path))
+        _log.info("bundle %s: signed by %s", table.path, signer)
+    bundle = open_bundle(table.path)
+    difference, tolerance = worst_difference(bundle, read_golden(bundle)), bundle.manifest.parity.tolerance
+    if not difference <= tolerance:
+        raise BundleRefused(
+            f"bundle {table.path}: self-test failed, outputs differ from the golden ones by {difference:.1e} relative, "
+            f"expected at most {tolerance:g}; this machine does not compute what the bundle was calibrated to"
+        )
+    return Runtime(bundle)
+
+
+class Scorer(threading.Thread):
+    """The thread that scores. `runtime` may be replaced at any time: an image is finished with the one it
+    began with."""
+
+    def __init__(
+        self, store: Store, runtime: Runtime, sandbox: Sandbox, explain: Explain, destinations: tuple[str, ...]
+    ) -> None:
+        super().__init__(name="scoring", daemon=True)
+        self.runtime = runtime
+        self._store, self._sandbox = store, sandbox
+        self._explain: Explain = explain
+        self._destinations = destinations
+        self.metrics = Metrics(store)
+        self._stopping = threading.Event()
+
+    def run(self) -> None:
+        while not self._stopping.is_set():
+            self._store.arrived.clear()
+            waiting = self._store.waiting()
+            if waiting is None:
+                self._store.arrived.wait(1.0)
+                continue
+            self._score(waiting)
+        self._sandbox.close()
+
+    def stop(self) -> None:
+        """Finish the image that is being scored, and end."""
+        self._stopping.set()
+        self._store.arrived.set()
+
+    def _score(self, waiting: Waiting) -> None:
+        runtime = self.runtime
+        with self.metrics.scoring.time():
+            verdicts = examined(runtime, self._sandbox, waiting, self._explain)
+        self._store.add_verdicts(waiting.digest, runtime.bundle.digest, verdicts, self._destinations)
+        _log.info("%s: %s", waiting.digest, ", ".join(verdict.outcome for verdict in verdicts))
+
+
+def examined(runtime: Runtime, sandbox: Sandbox, waiting: Waiting, explain: Explain) -> list[Verdict]:
+    """One verdict a frame, refused ones included, and at least one."""
+    verdicts: list[Verdict] = []
+    frames = 1
+    while len(verdicts) < frames:
+        decoded = sandbox.decode(waiting.path, len(verdicts), runtime.bundle.manifest.input)
+        frames = decoded.frames
+        reach("decoded")
+        number = len(verdicts) + 1
+        try:
+            if decoded.image is None:
+                raise ImageRefused(decoded.refusal)
+            verdicts.append(runtime.judge(decoded.image, explain, waiting.name, number, waiting.digest))
+        except Exception as error:  # whatever one frame does, the others are still scored
+            reason = str(error) if isinstance(error, ImageRefused) else f"unexpected {type(error).__name__}: {error}"
+            verdicts.append(runtime.refused(reason, waiting.name, number, waiting.digest))
+    return verdicts
+
+
+def image_name(path: Path) -> str:
+    """How a file is called in records: its own name, not where it lay."""
+    return path.name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

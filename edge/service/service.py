@@ -1,0 +1,118 @@
+"""The whole service: what is started, in which order, and how it ends."""
+
+from __future__ import annotations
+
+import logging
+import time
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from ..errors import EdgeError
+from ..manifest import Input
+from .configuration import read_configuration
+from .delivery import Deliverer
+from .destinations import Destination
+from .destinations.archive import Archive
+from .destinations.json_lines import JsonLines
+from .http import HttpEndpoint
+from .sandbox import Sandbox
+from .scoring import Scorer, open_trusted
+from .sources.dicom import DicomSource
+from .sources.folder import FolderSource
+from .store import Store
+
+_log = logging.getLogger(__name__)
+
+
+class Part(Protocol):
+    """What runs beside the others: a thread, or something that has its own."""
+
+    def start(self) -> None: ...
+    def is_alive(self) -> bool: ...
+    def stop(self) -> None: ...
+    def join(self, timeout: float | None = None) -> None: ...
+
+
+class Service:
+    """Everything that one configuration asks for."""
+
+    def __init__(self, path: Path) -> None:
+        """Read the configuration and open bundle and store; nothing runs yet.
+
+        Raises ConfigurationRefused, BundleRefused, KeyRefused, and OSError where the store cannot be opened.
+        """
+        self._path = path
+        self.configuration = read_configuration(path)
+        runtime = open_trusted(self.configuration.bundle)
+        table = self.configuration.store
+        self.store = Store(table.folder, table.most_waiting_bytes)
+        destinations = self._opened_destinations()
+        scoring = self.configuration.scoring
+        names = tuple(destination.name for destination in destinations)
+        self.scorer = Scorer(self.store, runtime, self._sandbox(), scoring.explain, names)
+        deliverers = [Deliverer(self.store, destination) for destination in destinations]
+        self._parts: list[Part] = [*self._opened_sources(), self.scorer, *deliverers]
+
+    def _opened_sources(self) -> list[Part]:
+        tables = self.configuration.source
+        sources: list[Part] = [FolderSource(folder, self.store, self.bundle_digest) for folder in tables.folder]
+        if tables.dicom is not None:
+            sources.append(DicomSource(tables.dicom, self.store, self.bundle_digest))
+        if tables.http is not None:
+            sources.append(
+                HttpEndpoint(tables.http, self.store, self.bundle_digest, self.scorer.metrics, self.is_alive)
+            )
+        return sources
+
+    def _opened_destinations(self) -> list[Destination]:
+        tables = self.configuration.destination
+        return [
+            *(JsonLines(table) for table in tables.json_lines),
+            *(Archive(table, self._sandbox(), self.store.path_of, self._expected) for table in tables.archive),
+        ]
+
+    def _sandbox(self) -> Sandbox:
+        scoring = self.configuration.scoring
+        return Sandbox(scoring.decoding_bytes, scoring.decoding_seconds)
+
+    def _expected(self) -> Input:
+        return self.scorer.runtime.bundle.manifest.input
+
+    def bundle_digest(self) -> str:
+        """Of the bundle that scores now."""
+        return self.scorer.runtime.bundle.digest
+
+    def start(self) -> None:
+        """Start everything, what takes before what gives."""
+        for part in reversed(self._parts):
+            part.start()
+        _log.info("started with bundle %s, %d images waiting", self.bundle_digest(), self.store.waiting_count())
+
+    def is_alive(self) -> bool:
+        """Whether all parts still run."""
+        return all(part.is_alive() for part in self._parts)
+
+    def reload(self) -> None:
+        """Take up another bundle at the configured path. What cannot be used is said, and the service goes on
+        with what it has; other changes of the configuration are said to need a restart."""
+        try:
+            wanted = read_configuration(self._path)
+            if msgspec.structs.replace(wanted, bundle=self.configuration.bundle) != self.configuration:
+                _log.warning("configuration %s: changes beside [bundle] take effect at the next start", self._path)
+            self.scorer.runtime = open_trusted(wanted.bundle)
+        except EdgeError as refusal:
+            _log.error("not reloaded: %s", refusal)
+            return
+        _log.info("reloaded, bundle %s", self.bundle_digest())
+
+    def stop(self, seconds: float) -> bool:
+        """End: take nothing more, finish the image that is being scored and the delivery that is under way.
+        False if that took longer than `seconds`; nothing is lost then either."""
+        end = time.monotonic() + seconds
+        for part in self._parts:
+            part.stop()
+        for part in self._parts:
+            part.join(max(0.0, end - time.monotonic()))
+        return not any(part.is_alive() for part in self._parts)

@@ -1,0 +1,114 @@
+"""A DICOM storage service (PS3.4 annex B): modalities send images by C-STORE.
+
+What was received is kept as it came, without being parsed here. Success is answered once it is on stable
+storage; a full spool is answered with 0xA700, out of resources, upon which a modality sends again.
+"""
+
+from __future__ import annotations
+
+import logging
+import ssl
+from collections.abc import Callable
+from typing import Any
+
+from pydicom.uid import AllTransferSyntaxes
+from pynetdicom import AE, AllStoragePresentationContexts, evt
+from pynetdicom.dimse_primitives import C_STORE
+from pynetdicom.events import Event
+from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
+
+from ...errors import EdgeError
+from ..configuration import DicomSourceTable, TlsTable
+from ..faults import reach
+from ..store import Store, StoreFull
+
+SUCCESS, NOT_AUTHORISED, OUT_OF_RESOURCES = 0x0000, 0x0124, 0xA700
+_REJECTED = (0x01, 0x01, 0x03)
+"""Permanently, by the service user: calling AE title not recognised (PS3.8, 9.3.4)."""
+
+_log = logging.getLogger(__name__)
+
+
+class SourceRefused(EdgeError):
+    """A source cannot be opened."""
+
+
+class DicomSource:
+    """The server; pynetdicom runs a thread for each association."""
+
+    def __init__(self, table: DicomSourceTable, store: Store, bundle: Callable[[], str]) -> None:
+        self._table, self._store, self._bundle = table, store, bundle
+        self._peers = {(peer.ae_title, peer.address) for peer in table.peers}
+        self._entity = self._configured()
+        self._server: object | None = None
+
+    def start(self) -> None:
+        """Listen. Raises SourceRefused where the port cannot be had or the TLS files cannot be read."""
+        handlers: list[Any] = [
+            (evt.EVT_REQUESTED, self._admit),
+            (evt.EVT_C_STORE, self._keep),
+            (evt.EVT_C_ECHO, lambda event: SUCCESS),
+        ]
+        try:
+            context = _tls(self._table.tls) if self._table.tls else None
+            address = (self._table.address, self._table.port)
+            self._server = self._entity.start_server(address, block=False, evt_handlers=handlers, ssl_context=context)
+        except OSError as error:
+            raise SourceRefused(f"DICOM source {self._table.address}:{self._table.port}: {error}") from error
+
+    def is_alive(self) -> bool:
+        """Whether it listens."""
+        return self._server is not None
+
+    def stop(self) -> None:
+        """End after the images that are being received."""
+        self._entity.shutdown()
+        self._server = None
+
+    def join(self, timeout: float | None = None) -> None:
+        """`stop` has waited already."""
+
+    def _configured(self) -> AE:
+        table = self._table
+        entity = AE(ae_title=table.ae_title)
+        entity.require_called_aet = True
+        entity.require_calling_aet = sorted({peer.ae_title for peer in table.peers})
+        entity.maximum_associations = table.most_associations
+        entity.maximum_pdu_size = table.most_pdu_bytes
+        entity.network_timeout = entity.dimse_timeout = entity.acse_timeout = table.idle_seconds
+        entity.add_supported_context(Verification)
+        for context in AllStoragePresentationContexts:
+            assert context.abstract_syntax is not None
+            entity.add_supported_context(context.abstract_syntax, AllTransferSyntaxes)
+        return entity
+
+    def _admit(self, event: Event) -> None:
+        """Reject whoever is not configured: the AE title together with the address that it calls from."""
+        requestor = event.assoc.requestor
+        assert requestor.primitive is not None
+        if (requestor.primitive.calling_ae_title, requestor.address) not in self._peers:
+            _log.warning("DICOM association from %s rejected: not among the configured peers", requestor.address)
+            event.assoc.acse.send_reject(*_REJECTED)
+            event.assoc.kill()
+
+    def _keep(self, event: Event) -> int:
+        assert isinstance(event.request, C_STORE)
+        name = str(event.request.AffectedSOPInstanceUID)
+        try:
+            self._store.keep(event.encoded_dataset(), "dicom", name, self._bundle())
+        except StoreFull as full:
+            _log.warning("DICOM image not taken: %s", full)
+            return OUT_OF_RESOURCES
+        reach("acknowledged")
+        return SUCCESS
+
+
+def _tls(table: TlsTable) -> ssl.SSLContext:
+    """TLS 1.2 or newer, with a certificate asked of the client (PS3.15 B.12: BCP 195)."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(table.certificate, table.key)
+    if table.authorities is not None:
+        context.load_verify_locations(table.authorities)
+        context.verify_mode = ssl.CERT_REQUIRED
+    return context

@@ -1,0 +1,81 @@
+"""Watched folders: files are taken once they are written, and moved out when they are kept.
+
+Folders are looked through instead of watched by the operating system's events, since network shares
+do not send them.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from ...storage import flush_folder
+from ..configuration import FolderTable
+from ..faults import reach
+from ..scoring import image_name
+from ..store import Store, StoreFull
+
+TAKEN = "taken"
+"""Sub-folder that files are moved to once they are on stable storage."""
+
+_log = logging.getLogger(__name__)
+
+
+class FolderSource(threading.Thread):
+    """Looks through one folder. bundle: gives the digest of the bundle that scores now."""
+
+    def __init__(self, table: FolderTable, store: Store, bundle: Callable[[], str]) -> None:
+        super().__init__(name=f"folder {table.path}", daemon=True)
+        self._table, self._store, self._bundle = table, store, bundle
+        self._seen: dict[Path, tuple[int, int, float]] = {}
+        self._stopping = threading.Event()
+
+    def run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                self._look()
+            except OSError as error:  # a share that is away comes back
+                _log.warning("folder %s: %s", self._table.path, error.strerror)
+            except StoreFull as full:
+                _log.warning("folder %s: %s", self._table.path, full)
+            self._stopping.wait(self._table.every_seconds)
+
+    def stop(self) -> None:
+        """End after the file that is being taken."""
+        self._stopping.set()
+
+    def _look(self) -> None:
+        present = [path for path in sorted(self._table.path.glob(self._table.pattern)) if self._is_file(path)]
+        self._seen = {path: seen for path, seen in self._seen.items() if path in present}
+        for path in present:
+            if self._stopping.is_set():
+                return
+            if self._is_settled(path):
+                self._take(path)
+
+    @staticmethod
+    def _is_file(path: Path) -> bool:
+        return not path.name.startswith(".") and path.is_file()
+
+    def _is_settled(self, path: Path) -> bool:
+        """Whether size and time have stayed the same for as long as configured, by this machine's clock that
+        never jumps."""
+        status = path.stat()
+        now = time.monotonic()
+        size, changed, since = self._seen.get(path, (-1, -1, now))
+        if (size, changed) != (status.st_size, status.st_mtime_ns):
+            since = now
+        self._seen[path] = (status.st_size, status.st_mtime_ns, since)
+        return now - since >= self._table.settle_seconds
+
+    def _take(self, path: Path) -> None:
+        digest = self._store.keep(path.read_bytes(), "folder", image_name(path), self._bundle())
+        taken = self._table.path / TAKEN
+        taken.mkdir(exist_ok=True)
+        path.replace(taken / f"{digest.removeprefix('sha256:')[:16]}-{path.name}")
+        flush_folder(taken)
+        reach("acknowledged")
+        del self._seen[path]

@@ -1,0 +1,63 @@
+"""Make the shipped bundle: `python -m fisherlens.models.form.publish members.pt`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+import numpy as np
+from numpy.typing import NDArray
+from rich.progress import track
+
+from fisherlens.edge.manifest import Input, Measurand
+from fisherlens.export.calibrate import Targets
+from fisherlens.export.heads import Gaussian
+from fisherlens.export.network import from_modules
+from fisherlens.export.pipeline import Request, export
+
+from . import BUNDLE
+from .interferometer import SOURCES_MM
+from .population import measurements
+from .surface import SIZE
+from .train import load
+
+VERSION = "1.0.0"
+
+INPUT = Input(rows=SIZE, columns=SIZE, samples_per_pixel=len(SOURCES_MM))
+MEASURAND = Measurand(name="form deviation", unit="um")
+REQUEST = Request(
+    name="form of an asphere (tilted-wave interferometer, simulated)",
+    version=VERSION,
+    head=Gaussian(),
+    input=INPUT,
+    probes=2,
+    combine=True,
+)
+
+
+@click.command()
+@click.argument("weights", type=click.Path(path_type=Path, exists=True))
+@click.option("--bundle", type=click.Path(path_type=Path), default=BUNDLE, show_default=True, help="File to write.")
+@click.option("--measurements", "count", default=1600, show_default=True, help="Usual measurements to calibrate on.")
+def main(weights: Path, bundle: Path, count: int) -> None:
+    """Export the members in WEIGHTS, calibrated on fresh usual measurements."""
+    networks = from_modules(load(weights), (1, len(SOURCES_MM), SIZE, SIZE), "form")
+    inputs, values = [], []
+    for data, truth in track(measurements("calibration", count), "simulate calibration", count):
+        inputs.append(reader(data))
+        values.append(truth[None])
+    targets = Targets((MEASURAND,), np.array(values))
+    manifest = export(networks, inputs, targets, REQUEST, bundle, lambda items, label: track(list(items), label))
+    print(f"{bundle}: {bundle.stat().st_size:,} bytes")
+    print(f"coverage factor {manifest.coverage.factors[0]:.2f}" if manifest.coverage else "")
+    print(f"parity: {manifest.parity.absolute:.3g} absolute, {manifest.parity.relative:.3g} relative")
+
+
+def reader(data: NDArray[np.float32]) -> Callable[[], NDArray[np.float32]]:
+    """The graph's image of path differences [rows, columns, sources], made when it is called for."""
+    return lambda: np.ascontiguousarray(data.transpose(2, 0, 1)[None])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,105 @@
+"""On what of the phantom do the maps lie? `python -m fisherlens.models.mammography.map_mass members.pt`.
+
+For each kind of map, the share of its mass on the discs that are there to be seen, on their rims and on
+the grid lines, beside the share of the field's area that these take: what a map without any relation
+to the phantom would have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from fisherlens.edge.bundle import open_session
+from fisherlens.export.assemble import as_model
+from fisherlens.export.forward import join
+from fisherlens.export.heads import Gaussian
+from fisherlens.export.instrumented import instrument
+from fisherlens.export.maps import MAPS
+from fisherlens.export.network import from_modules
+from fisherlens.export.normalise import normalise
+
+from .observer import DIAMETERS_MM
+from .phantom import CELL_MM, LINE_WIDTH_MM
+from .population import FIELD, Acquisition, usual
+from .publish import reader
+from .train import load
+
+RIM_MM = 0.15
+"""Half the width of a rim, about its disc's edge."""
+SHAPE = (1, 1, FIELD, FIELD)
+PARTS = ("discs seen", "rims of discs seen", "grid lines")
+
+
+def parts(acquisition: Acquisition) -> dict[str, NDArray[np.bool_]]:
+    """Which pixels of the field belong to each of PARTS, bool [FIELD, FIELD]. A disc is seen where its gold
+    is thicker than the threshold at its diameter, on a curve through the true thresholds."""
+    phantom, pose = acquisition.phantom, acquisition.exposure.pose
+    assert phantom is not None
+    along = (np.arange(FIELD) + 0.5 - FIELD / 2) * acquisition.detector.pixel_spacing
+    x, y = along[None, :].astype(np.float32), along[:, None].astype(np.float32)
+    discs, rims = np.zeros((2, FIELD, FIELD), bool)
+    for disc in phantom.discs:
+        if disc.thickness <= _threshold_at(disc.diameter, acquisition):
+            continue
+        at_x, at_y = pose.to_detector(disc.x, disc.y)
+        distance, radius = np.hypot(x - at_x, y - at_y), disc.diameter / 2 * pose.magnification
+        discs |= distance <= radius
+        rims |= np.abs(distance - radius) <= RIM_MM
+    u, v = pose.to_phantom(x, y)
+    lines = np.zeros((FIELD, FIELD), bool)
+    for across in (u, v):
+        lines |= np.abs(across - np.round(across / CELL_MM) * CELL_MM) <= LINE_WIDTH_MM / 2
+    return dict(zip(PARTS, (discs, rims, lines), strict=True))
+
+
+def _threshold_at(diameter: float, acquisition: Acquisition) -> float:
+    logs = np.interp(np.log(diameter), np.log(DIAMETERS_MM), np.log(acquisition.thresholds))
+    return float(np.exp(logs))
+
+
+def explainer(weights: Path, kind: str) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
+    """A function of an image [1, 1, FIELD, FIELD] that gives the map of one member's results, of its shape."""
+    (network,) = from_modules(load(weights)[:1], SHAPE, "mammography")
+    instrumented = instrument(join([normalise(network.model, SHAPE, "mammography")]), Gaussian(logarithmic=True), 2)
+    values = MAPS[kind].values(instrumented)
+    session = open_session(ir.to_proto(as_model(instrumented.forward.tape.graph, {"map": values})).SerializeToString())
+    return lambda image: session.run(["map"], {"image": image})[0]
+
+
+def shares(mass: NDArray[np.float32], where: dict[str, NDArray[np.bool_]]) -> NDArray[np.float64]:
+    """Share of the mass on each of PARTS: [3]. Contributions count by their size."""
+    size = np.abs(mass.astype(np.float64)).sum(axis=(0, 1))
+    return np.array([size[where[part]].sum() / size.sum() for part in PARTS])
+
+
+@click.command()
+@click.argument("weights", type=click.Path(path_type=Path, exists=True))
+@click.option("--images", default=10, show_default=True, help="Usual images.")
+def main(weights: Path, images: int) -> None:
+    """Print where the maps of the first member in WEIGHTS lie."""
+    taken = [usual(number, "map mass") for number in range(images)]
+    where = [parts(acquisition) for acquisition in taken]
+    fields = [reader(acquisition.field())() for acquisition in taken]
+    chance = np.mean([[found[part].mean() for part in PARTS] for found in where], axis=0)
+    table = Table("share of the map's mass", *PARTS)
+    for kind in track(list(MAPS), "explain"):
+        explain = explainer(weights, kind)
+        mean = np.mean([shares(explain(image), found) for image, found in zip(fields, where, strict=True)], axis=0)
+        table.add_row(kind, *(f"{100 * m:.1f} % ({m / c:.1f})" for m, c in zip(mean, chance, strict=True)))
+    table.add_row("chance: share of the area", *(f"{100 * c:.1f} %" for c in chance))
+    console = Console(highlight=False, width=110)
+    console.print(table)
+    console.print(f"{images} usual images; in brackets as a multiple of chance")
+
+
+if __name__ == "__main__":
+    main()
