@@ -49,6 +49,12 @@ def read_golden(bundle: Bundle) -> Golden:
     return msgspec.json.decode(text, type=Golden)
 
 
+def self_test(bundle: Bundle) -> tuple[float, float]:
+    """The largest difference of this machine's outputs from the bundle's golden ones, and the largest that is
+    expected: both relative. Raises BundleRefused if it has none."""
+    return worst_difference(bundle, read_golden(bundle)), bundle.manifest.parity.tolerance
+
+
 def worst_difference(bundle: Bundle, golden: Golden) -> float:
     """The largest difference of this machine's outputs from the golden ones, relative to the output's
     largest magnitude. What is counted, not computed, may be one count off: codes of the map, and images

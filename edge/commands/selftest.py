@@ -8,7 +8,7 @@ import click
 
 from ..bundle import open_bundle
 from ..errors import BundleRefused
-from ..golden import read_golden, worst_difference
+from ..golden import self_test
 
 EXIT_DIFFERS = 1
 
@@ -22,12 +22,9 @@ def selftest(context: click.Context, bundle: Path) -> None:
     Exit code: 0 all outputs within tolerance, 1 some are not, 2 no bundle.
     """
     try:
-        opened = open_bundle(bundle)
-        golden = read_golden(opened)
+        difference, tolerance = self_test(open_bundle(bundle))
     except BundleRefused as refusal:
         raise click.UsageError(str(refusal)) from refusal
-    difference = worst_difference(opened, golden)
-    tolerance = opened.manifest.parity.tolerance
     passed = difference <= tolerance
     click.echo(
         f"{'passed' if passed else 'FAILED'}: outputs differ from the golden ones by {difference:.1e} relative, "

@@ -17,7 +17,7 @@ import pydicom
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
-from ..errors import ImageRefused
+from ..errors import EdgeError, ImageRefused
 from ..manifest import Input
 from ..preprocess import check_header, preprocess
 from ..reading import open_image
@@ -32,6 +32,10 @@ STUDY = (
 _NEEDED = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
 _LARGEST_ANSWER = 2**31 - 1
 _START_SECONDS = 60.0
+
+
+class SandboxFailed(EdgeError):
+    """The child process died or took too long: nothing is known of the file."""
 
 
 class _Question(msgspec.Struct):
@@ -73,13 +77,19 @@ class Sandbox:
 
     def decode(self, path: Path, index: int, expected: Input) -> Decoded:
         """Frame `index`, from 0, as the graph's image; a refusal in words whatever the file does."""
-        answer = self._asked(_Question(os.fsdecode(path), index, expected))
+        try:
+            answer = self._asked(_Question(os.fsdecode(path), index, expected))
+        except SandboxFailed as failure:
+            return Decoded(1, None, str(failure))
         if answer.refusal:
             return Decoded(max(answer.frames, 1), None, answer.refusal)
         return Decoded(answer.frames, np.frombuffer(answer.image, np.float32).reshape(answer.shape), "")
 
     def header(self, path: Path) -> Dataset | None:
-        """What a DICOM image says of its study, of STUDY's attributes; None where the file is not one."""
+        """What a DICOM image says of its study, of STUDY's attributes; None where the file is not one.
+
+        Raises SandboxFailed where that could not be found out.
+        """
         answer = self._asked(_Question(os.fsdecode(path), 0, None))
         return None if answer.refusal else Dataset.from_json(answer.header)
 
@@ -89,11 +99,13 @@ class Sandbox:
             self._pipe.send_bytes(msgspec.msgpack.encode(question))
             if not self._pipe.poll(self.most_seconds):
                 self.close()
-                return _Answer(refusal=f"reading it took longer than {self.most_seconds:g} s")
+                raise SandboxFailed(f"reading it took longer than {self.most_seconds:g} s")
             return msgspec.msgpack.decode(self._pipe.recv_bytes(_LARGEST_ANSWER), type=_Answer)
-        except (EOFError, OSError, msgspec.DecodeError):
+        except (EOFError, OSError, msgspec.DecodeError) as error:
             self.close()
-            return _Answer(refusal=f"the process that read it died; it may use {self.most_bytes:,} bytes of memory")
+            raise SandboxFailed(
+                f"the process that read it died; it may use {self.most_bytes:,} bytes of memory"
+            ) from error
 
     def close(self) -> None:
         """End the child process."""

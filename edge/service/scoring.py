@@ -6,9 +6,9 @@ import logging
 import threading
 from pathlib import Path
 
-from ..bundle import open_bundle, read_bundle
+from ..bundle import bundle_of, read_bundle
 from ..errors import BundleRefused, ImageRefused
-from ..golden import read_golden, worst_difference
+from ..golden import self_test
 from ..runtime import Explain, Runtime
 from ..signature import TrustedKeys
 from ..verdict import Verdict
@@ -25,13 +25,14 @@ def open_trusted(table: BundleTable) -> Runtime:
     """The configured bundle, ready to run: signed by a trusted key, if keys are configured, and computing on
     this machine what it was calibrated to.
 
-    Raises BundleRefused.
+    Raises BundleRefused, KeyRefused.
     """
+    data = read_bundle(table.path)
     if table.trusted_keys is not None:
-        signer = TrustedKeys.open(table.trusted_keys).verify(table.path, read_bundle(table.path))
+        signer = TrustedKeys.open(table.trusted_keys).verify(table.path, data)
         _log.info("bundle %s: signed by %s", table.path, signer)
-    bundle = open_bundle(table.path)
-    difference, tolerance = worst_difference(bundle, read_golden(bundle)), bundle.manifest.parity.tolerance
+    bundle = bundle_of(table.path, data)
+    difference, tolerance = self_test(bundle)
     if not difference <= tolerance:
         raise BundleRefused(
             f"bundle {table.path}: self-test failed, outputs differ from the golden ones by {difference:.1e} relative, "

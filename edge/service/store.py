@@ -37,7 +37,7 @@ CREATE TABLE IF NOT EXISTS verdict (
 CREATE INDEX IF NOT EXISTS verdict_of ON verdict (image, bundle);
 CREATE TABLE IF NOT EXISTS delivery (
     verdict TEXT NOT NULL REFERENCES verdict, destination TEXT NOT NULL,
-    state TEXT NOT NULL CHECK (state IN ('pending', 'delivered', 'given up')),
+    state TEXT NOT NULL CHECK (state IN ('pending', 'delivered')),
     attempts INTEGER NOT NULL DEFAULT 0, error TEXT,
     PRIMARY KEY (verdict, destination)
 ) STRICT;
@@ -70,7 +70,6 @@ class Pending:
     id: str
     record: bytes
     digest: str
-    attempts: int
 
 
 def verdict_id(image: str, bundle: str, frame: int) -> str:
@@ -144,15 +143,13 @@ class Store:
         """How many images are to be scored."""
         return int(self._connection.execute("SELECT count(*) FROM image WHERE state = 'waiting'").fetchone()[0])
 
-    def add_verdicts(
-        self, digest: str, bundle: str, verdicts: Sequence[Verdict], destinations: Sequence[str]
-    ) -> list[str]:
+    def add_verdicts(self, digest: str, bundle: str, verdicts: Sequence[Verdict], destinations: Sequence[str]) -> None:
         """Keep the verdicts on all frames of an image, each with a delivery to every destination, and the image
-        as scored: all of it or nothing. Returns their identifiers."""
-        ids = [verdict_id(digest, bundle, verdict.frame) for verdict in verdicts]
+        as scored: all of it or nothing."""
         reach("scored, nothing committed")
         with self._transaction() as connection:
-            for identifier, verdict in zip(ids, verdicts, strict=True):
+            for verdict in verdicts:
+                identifier = verdict_id(digest, bundle, verdict.frame)
                 connection.execute(
                     "INSERT INTO verdict VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
                     (identifier, digest, bundle, verdict.frame, verdict.created, verdict.outcome,
@@ -166,12 +163,11 @@ class Store:
             connection.execute("UPDATE image SET state = 'scored' WHERE digest = ?", (digest,))
         reach("verdict committed")
         self.judged.set()
-        return ids
 
     def pending(self, destination: str, most: int = 100) -> list[Pending]:
         """Verdicts that are to be delivered to a destination, oldest first."""
         rows = self._connection.execute(
-            "SELECT verdict.id, record, image, attempts FROM delivery JOIN verdict ON verdict.id = verdict "
+            "SELECT verdict.id, record, image FROM delivery JOIN verdict ON verdict.id = verdict "
             "WHERE destination = ? AND state = 'pending' ORDER BY delivery.rowid LIMIT ?",
             (destination, most),
         )
@@ -194,15 +190,6 @@ class Store:
                 "UPDATE delivery SET attempts = attempts + 1, error = ? WHERE verdict = ? AND destination = ?",
                 (error, identifier, destination),
             )
-
-    def give_up(self, identifier: str, destination: str) -> bool:
-        """An operator's word that a delivery is not to be tried again. False if none was pending."""
-        with self._transaction() as connection:
-            done = connection.execute(
-                "UPDATE delivery SET state = 'given up' WHERE verdict = ? AND destination = ? AND state = 'pending'",
-                (identifier, destination),
-            )
-        return done.rowcount > 0
 
     def verdicts(self, digest: str | None = None) -> Iterator[tuple[str, Verdict]]:
         """Identifiers and verdicts, oldest first, of one image or of all."""
@@ -266,10 +253,11 @@ class Store:
         connection.execute("BEGIN IMMEDIATE")
         try:
             yield connection
+            connection.execute("COMMIT")
         except BaseException:
-            connection.execute("ROLLBACK")
+            if connection.in_transaction:  # a full disk ends some transactions by itself
+                connection.execute("ROLLBACK")
             raise
-        connection.execute("COMMIT")
 
 
 def _now() -> str:

@@ -21,11 +21,10 @@ from fisherlens.edge.verdict import Verdict
 from ..pictures import inline, png
 from . import BUNDLE
 from .cases import CASES
-from .linear import LinearInverse, root_mean_square
+from .linear import REGULARISATION, LinearInverse, root_mean_square
 from .population import Measurement
 from .surface import HALF_WIDTH_MM, SIZE, within_aperture
 
-REGULARISATION = 0.01
 USUAL = 2
 
 

@@ -123,8 +123,8 @@ def _focus(source: int) -> NDArray[np.float64]:
 
 @dataclass(frozen=True)
 class _Trace:
-    """Rays of one source by way of one specimen, in the specimen's own frame, so that what moves when
-    it is misaligned is the source and the observation plane."""
+    """Rays of one source by way of one specimen. A ray is told by where it meets the specimen, in the
+    specimen's frame; all else is in the instrument's."""
 
     specimen: Specimen
     misalignment: Misalignment

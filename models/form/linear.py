@@ -17,6 +17,9 @@ from scipy.sparse.linalg import splu
 from .interferometer import SOURCES_MM, Misalignment, nominal_rays, path_differences, sensitivities
 from .surface import DESIGN, HALF_WIDTH_MM, SIZE, form_deviation, unobservable_basis, within_aperture
 
+REGULARISATION = 0.01
+"""The lambda, in mm^4, that errs least on usual measurements."""
+
 _UNIT_SHIFTS = (
     Misalignment(shift=(1.0, 0.0, 0.0)),
     Misalignment(shift=(0.0, 1.0, 0.0)),

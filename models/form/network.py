@@ -8,11 +8,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from .interferometer import SOURCES_MM, nominal_rays, resampling
-from .linear import LinearInverse
+from .linear import REGULARISATION, LinearInverse
 from .surface import SIZE, unobservable_basis, within_aperture
 
-REGULARISATION = 0.01
-"""Of the linear inverse whose estimate of misalignment is taken out first."""
 FINE_UM = 0.01
 """What the network corrects is of this order."""
 UNKNOWN_UM = 1.0

@@ -16,11 +16,12 @@ from fisherlens.export.heads import Gaussian
 from fisherlens.export.network import from_modules
 from fisherlens.export.pipeline import Request, export
 
+from ..weights import load
 from . import BUNDLE
 from .interferometer import SOURCES_MM
+from .network import FormNetwork
 from .population import measurements
 from .surface import SIZE
-from .train import load
 
 VERSION = "1.0.0"
 
@@ -42,7 +43,7 @@ REQUEST = Request(
 @click.option("--measurements", "count", default=1600, show_default=True, help="Usual measurements to calibrate on.")
 def main(weights: Path, bundle: Path, count: int) -> None:
     """Export the members in WEIGHTS, calibrated on fresh usual measurements."""
-    networks = from_modules(load(weights), (1, len(SOURCES_MM), SIZE, SIZE), "form")
+    networks = from_modules(load(weights, FormNetwork), (1, len(SOURCES_MM), SIZE, SIZE), "form")
     inputs, values = [], []
     for data, truth in track(measurements("calibration", count), "simulate calibration", count):
         inputs.append(reader(data))

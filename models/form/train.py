@@ -6,7 +6,6 @@ has not seen, and writes all weights to one file, from which `publish` makes the
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import torch
 from rich.progress import Progress, track
 from torch import Tensor, nn
 
+from ..weights import save
 from .interferometer import SOURCES_MM
 from .linear import root_mean_square
 from .network import FINE_UM, FormNetwork
@@ -121,23 +121,6 @@ def predicted(member: FormNetwork, data: Simulated) -> Tensor:
 def _error(mean: Tensor, truth: Tensor) -> float:
     """In nm RMS."""
     return 1e3 * root_mean_square((mean - truth).numpy().astype(np.float64))
-
-
-def save(members: list[FormNetwork], path: Path) -> None:
-    """Write all members' weights beside `path`, then put the file in place."""
-    beside = path.with_name(path.name + ".part")
-    torch.save([member.state_dict() for member in members], beside)
-    os.replace(beside, path)
-
-
-def load(path: Path) -> list[FormNetwork]:
-    """The members that `save` wrote."""
-    members = []
-    for state in torch.load(path, weights_only=True):
-        member = FormNetwork().eval()
-        member.load_state_dict(state)
-        members.append(member)
-    return members
 
 
 if __name__ == "__main__":

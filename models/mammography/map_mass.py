@@ -27,11 +27,12 @@ from fisherlens.export.maps import MAPS
 from fisherlens.export.network import from_modules
 from fisherlens.export.normalise import normalise
 
+from ..weights import load
+from .network import ThresholdNetwork
 from .observer import DIAMETERS_MM
 from .phantom import CELL_MM, LINE_WIDTH_MM
 from .population import FIELD, Acquisition, usual
 from .publish import reader
-from .train import load
 
 RIM_MM = 0.15
 """Half the width of a rim, about its disc's edge."""
@@ -68,7 +69,7 @@ def _threshold_at(diameter: float, acquisition: Acquisition) -> float:
 
 def explainer(weights: Path, kind: str) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
     """A function of an image [1, 1, FIELD, FIELD] that gives the map of one member's results, of its shape."""
-    (network,) = from_modules(load(weights)[:1], SHAPE, "mammography")
+    (network,) = from_modules(load(weights, ThresholdNetwork)[:1], SHAPE, "mammography")
     instrumented = instrument(join([normalise(network.model, SHAPE, "mammography")]), Gaussian(logarithmic=True), 2)
     values = MAPS[kind].values(instrumented)
     session = open_session(ir.to_proto(as_model(instrumented.forward.tape.graph, {"map": values})).SerializeToString())

@@ -16,11 +16,12 @@ from fisherlens.export.heads import Gaussian
 from fisherlens.export.network import from_modules
 from fisherlens.export.pipeline import Request, export
 
+from ..weights import load
 from . import BUNDLE
 from .detector import BITS_STORED
+from .network import ThresholdNetwork
 from .observer import DIAMETERS_MM
 from .population import FIELD, PIXEL_SPACING_MM, fields
-from .train import load
 
 VERSION = "2.0.0"
 MODALITY = "MG"
@@ -49,7 +50,7 @@ REQUEST = Request(
 @click.option("--images", default=1600, show_default=True, help="Usual images to calibrate on.")
 def main(weights: Path, bundle: Path, images: int) -> None:
     """Export the members in WEIGHTS, calibrated on fresh usual images."""
-    networks = from_modules(load(weights), (1, 1, FIELD, FIELD), "mammography")
+    networks = from_modules(load(weights, ThresholdNetwork), (1, 1, FIELD, FIELD), "mammography")
     inputs, values = [], []
     for field, thresholds in track(fields("calibration", images), "simulate calibration", images):
         inputs.append(reader(field))

@@ -6,7 +6,6 @@ seen, and writes all weights to one file, from which `publish` makes the bundle.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import torch
 from rich.progress import Progress, track
 from torch import Tensor, nn
 
+from ..weights import save
 from .detector import BITS_STORED
 from .network import ThresholdNetwork
 from .observer import DIAMETERS_MM
@@ -127,23 +127,6 @@ def report(name: str, members: list[ThresholdNetwork], data: Simulated) -> None:
     errors = (torch.exp(means - data.thresholds) - 1).abs().median(dim=0).values
     by_diameter = ", ".join(f"{d} mm {100 * e:.1f} %" for d, e in zip(DIAMETERS_MM, errors, strict=True))
     print(f"{name}: median relative error {by_diameter}")
-
-
-def save(members: list[ThresholdNetwork], path: Path) -> None:
-    """Write all members' weights beside `path`, then put the file in place."""
-    beside = path.with_name(path.name + ".part")
-    torch.save([member.state_dict() for member in members], beside)
-    os.replace(beside, path)
-
-
-def load(path: Path) -> list[ThresholdNetwork]:
-    """The members that `save` wrote."""
-    members = []
-    for state in torch.load(path, weights_only=True):
-        member = ThresholdNetwork().eval()
-        member.load_state_dict(state)
-        members.append(member)
-    return members
 
 
 if __name__ == "__main__":

@@ -38,7 +38,8 @@ from fisherlens.models.form.surface import (
     within_aperture,
 )
 from fisherlens.models.form.topographies import CORRELATION_MM, PEAK_TO_VALLEY_UM, smooth
-from fisherlens.models.form.train import Simulated, load, save, train
+from fisherlens.models.form.train import Simulated, train
+from fisherlens.models.weights import load, save
 
 FOCUS_MM = 40.5
 
@@ -184,7 +185,7 @@ def test_training_is_reproducible_and_survives_the_file(tmp_path: Path) -> None:
     measured = torch.from_numpy(usual(0, "tests").data()).permute(2, 0, 1)[None]
     torch.testing.assert_close(first(measured), second(measured))
     save([first], tmp_path / "members.pt")
-    (loaded,) = load(tmp_path / "members.pt")
+    (loaded,) = load(tmp_path / "members.pt", FormNetwork)
     assert isinstance(loaded, FormNetwork)
     torch.testing.assert_close(loaded(measured), first(measured))
 

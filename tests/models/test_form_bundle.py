@@ -13,7 +13,7 @@ from fisherlens.edge.golden import read_golden, worst_difference
 from fisherlens.models.form import BUNDLE
 from fisherlens.models.form.cases import CASES
 from fisherlens.models.form.evaluate import study
-from fisherlens.models.form.linear import LinearInverse
+from fisherlens.models.form.linear import REGULARISATION, LinearInverse
 
 from ..conftest import run
 
@@ -30,14 +30,14 @@ def test_the_bundle_agrees_with_its_golden_vectors(bundle: Bundle) -> None:
 def test_usual_measurements_are_evaluated_better_than_by_the_linear_inverse(bundle: Bundle) -> None:
     """On 60: what holds on many, within three standard errors."""
     count = 60
-    found = study(bundle, LinearInverse(0.01), CASES["usual"], count, "usual")
+    found = study(bundle, LinearInverse(REGULARISATION), CASES["usual"], count, "usual")
     assert np.median(found.network) < 0.7 * np.median(found.linear)
     assert found.covered.mean() == pytest.approx(0.95, abs=3 * found.covered.std() / np.sqrt(count))
     assert found.flagged.mean() <= 0.01 + 3 * np.sqrt(0.01 * 0.99 / count)
 
 
 def test_measurements_of_another_kind_are_flagged(bundle: Bundle) -> None:
-    inverse = LinearInverse(0.01)
+    inverse = LinearInverse(REGULARISATION)
     for name in ("instrument out of calibration, 1 µm", "surface: low orders, 8 to 15 um"):
         assert study(bundle, inverse, CASES[name], 4, name).flagged.mean() >= 0.75
 

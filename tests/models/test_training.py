@@ -9,7 +9,8 @@ import torch
 
 from fisherlens.models.mammography.network import PHASES, PhaseStack, ThresholdNetwork
 from fisherlens.models.mammography.population import fields
-from fisherlens.models.mammography.train import as_input, load, save, simulate, train
+from fisherlens.models.mammography.train import as_input, simulate, train
+from fisherlens.models.weights import load, save
 
 
 def test_the_phase_stack_loses_no_pixel() -> None:
@@ -35,7 +36,7 @@ def test_training_is_reproducible_and_survives_the_file(tmp_path: Path) -> None:
     image = as_input(data.fields[:1])
     torch.testing.assert_close(first(image), second(image))
     save([first], tmp_path / "members.pt")
-    (loaded,) = load(tmp_path / "members.pt")
+    (loaded,) = load(tmp_path / "members.pt", ThresholdNetwork)
     assert isinstance(loaded, ThresholdNetwork)
     torch.testing.assert_close(loaded(image), first(image))
     assert [path.name for path in tmp_path.iterdir()] == ["members.pt"]

@@ -18,7 +18,7 @@ from ...picture import overlay_picture
 from ...verdict import Verdict
 from ..configuration import ArchiveTable
 from ..dicom_report import map_image, structured_report
-from ..sandbox import Sandbox
+from ..sandbox import Sandbox, SandboxFailed
 from ..store import Pending
 from . import DeliveryFailed
 
@@ -43,7 +43,10 @@ class Archive:
         """
         verdict = msgspec.json.decode(pending.record, type=Verdict)
         path = self._path_of(pending.digest)
-        header = self._sandbox.header(path)
+        try:
+            header = self._sandbox.header(path)
+        except SandboxFailed as failure:
+            raise DeliveryFailed(f"{pending.digest}: {failure}") from failure
         if header is None:
             _log.info("%s: not a DICOM image of a study, nothing for %s", pending.id, self.name)
             return

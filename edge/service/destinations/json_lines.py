@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 
 import msgspec
@@ -37,15 +36,3 @@ class JsonLines:
 def _last_byte(descriptor: int, size: int) -> bytes:
     os.lseek(descriptor, size - 1, os.SEEK_SET)
     return os.read(descriptor, 1)
-
-
-def read_lines(path: os.PathLike[str]) -> list[dict]:
-    """The lines of such a file that are whole."""
-    found = []
-    with open(path, "rb") as file:
-        for line in file:
-            try:
-                found.append(json.loads(line))
-            except ValueError:
-                continue
-    return found

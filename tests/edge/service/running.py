@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from fisherlens.edge.service.destinations.json_lines import read_lines
 from fisherlens.edge.service.store import Store
 
 PATIENCE_SECONDS = 60.0
@@ -77,8 +78,12 @@ class Running:
             time.sleep(0.05)
 
     def lines_read(self) -> list[dict]:
-        """What was delivered so far."""
-        return read_lines(self.lines) if self.lines.is_file() else []
+        """What was delivered so far, in lines that are whole."""
+        found = []
+        for line in self.lines.read_bytes().splitlines() if self.lines.is_file() else []:
+            with suppress(ValueError):
+                found.append(json.loads(line))
+        return found
 
     def stop(self, with_signal: int = signal.SIGTERM) -> int:
         assert self.process is not None

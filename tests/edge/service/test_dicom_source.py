@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import socket
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -41,21 +41,11 @@ def table(port: int, extra: str = "") -> str:
         """
 
 
-@pytest.fixture
-def service(tmp_path: Path, ensemble_bundle: Path) -> Iterator[Callable[..., Running]]:
-    made: list[Running] = []
-
-    def make(extra: str, store_table: str = "") -> Running:
-        made.append(Running(tmp_path, ensemble_bundle, extra, store_table))
-        made[-1].start()
-        made[-1].wait_for(lambda: "INFO started" in made[-1].log.read_text(), "the start")
-        return made[-1]
-
-    yield make
-    for running in made:
-        if running.process is not None and running.process.poll() is None:
-            running.process.kill()
-            running.process.wait()
+def started(service: Callable[..., Running], extra: str, store_table: str = "") -> Running:
+    running = service(extra=extra, store_table=store_table)
+    running.start()
+    running.wait_for(lambda: "INFO started" in running.log.read_text(), "the start")
+    return running
 
 
 def images(folder: Path, count: int) -> list[Path]:
@@ -74,7 +64,7 @@ def storescu(port: int, *arguments: object, title: str = "MODALITY", called: str
 
 
 def test_images_sent_by_storescu_become_verdicts(service: Callable[..., Running], port: int, tmp_path: Path) -> None:
-    running = service(table(port))
+    running = started(service, table(port))
     paths = images(tmp_path / "sent", 5)
     said = storescu(port, *paths)
     assert said.startswith("0 ")
@@ -88,7 +78,7 @@ def test_images_sent_by_storescu_become_verdicts(service: Callable[..., Running]
 def test_the_bytes_that_are_kept_are_the_image_that_was_sent(
     service: Callable[..., Running], port: int, tmp_path: Path
 ) -> None:
-    running = service(table(port))
+    running = started(service, table(port))
     (path,) = images(tmp_path / "sent", 1)
     storescu(port, path)
     running.wait_for(lambda: len(running.lines_read()) == 1, "the verdict")
@@ -103,7 +93,9 @@ def test_the_bytes_that_are_kept_are_the_image_that_was_sent(
 
 
 def test_who_is_not_configured_is_rejected(service: Callable[..., Running], port: int, tmp_path: Path) -> None:
-    running = service(table(port).replace('"127.0.0.1"}', '"192.0.2.1"}, {ae-title = "OTHER", address = "127.0.0.1"}'))
+    running = started(
+        service, table(port).replace('"127.0.0.1"}', '"192.0.2.1"}, {ae-title = "OTHER", address = "127.0.0.1"}')
+    )
     (path,) = images(tmp_path / "sent", 1)
     for title, called in (("MODALITY", "FISHERLENS"), ("STRANGER", "FISHERLENS"), ("OTHER", "SOMEBODY")):
         assert "Association Rejected" in storescu(port, path, title=title, called=called), title
@@ -114,7 +106,7 @@ def test_who_is_not_configured_is_rejected(service: Callable[..., Running], port
 def test_a_full_spool_is_said_to_the_modality_and_images_are_taken_again_later(
     service: Callable[..., Running], port: int, tmp_path: Path
 ) -> None:
-    running = service(table(port), store_table="most-waiting-bytes = 1000")
+    running = started(service, table(port), store_table="most-waiting-bytes = 1000")
     (path,) = images(tmp_path / "sent", 1)
     said = storescu(port, path)
     assert "OutOfResources" in said or "0xa700" in said.lower()
@@ -128,14 +120,14 @@ def test_a_full_spool_is_said_to_the_modality_and_images_are_taken_again_later(
 
 
 def test_echoscu_gets_its_answer(service: Callable[..., Running], port: int) -> None:
-    running = service(table(port))
+    running = started(service, table(port))
     command = ["echoscu", "-aet", "MODALITY", "-aec", "FISHERLENS", "127.0.0.1", str(port)]
     assert subprocess.run(command, capture_output=True, timeout=60, check=False).returncode == 0
     assert running.stop() == 0
 
 
 def test_many_associations_at_once_lose_nothing(service: Callable[..., Running], port: int, tmp_path: Path) -> None:
-    running = service(table(port))
+    running = started(service, table(port))
     paths = images(tmp_path / "sent", 24)
     command = ["storescu", "-aet", "MODALITY", "-aec", "FISHERLENS", "127.0.0.1", str(port)]
     clients = [subprocess.Popen([*command, *map(str, paths[i::6])]) for i in range(6)]

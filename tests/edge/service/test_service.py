@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -17,23 +17,6 @@ from fisherlens.edge.service.faults import STEPS
 
 from ...conftest import run, usual_image
 from .running import Running
-
-
-@pytest.fixture
-def service(tmp_path: Path, ensemble_bundle: Path) -> Iterator[Callable[..., Running]]:
-    made: list[Running] = []
-
-    def make(**fields: object) -> Running:
-        folder = tmp_path / f"service{len(made)}"
-        folder.mkdir()
-        made.append(Running(folder, ensemble_bundle, **fields))  # type: ignore[arg-type]
-        return made[-1]
-
-    yield make
-    for running in made:
-        if running.process is not None and running.process.poll() is None:
-            running.process.kill()
-            running.process.wait()
 
 
 def png(seed: int) -> bytes:
