@@ -257,7 +257,7 @@ def picture(systems: Systems, rows: list[Precision], convert: Conversion) -> Fig
 @click.option("--conversion", default=24, show_default=True, help="Systems that the conversion is fitted on.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for the table and the picture.")
 def main(bundle: Path, images: int, conversion: int, out: Path) -> None:
-    """Compare the networks on one image with the conventional procedure (half an hour on two cores)."""
+    """Compare the networks on one image with the conventional procedure (20 minutes on two cores)."""
     if images < GROUPS[-1]:
         raise click.UsageError(f"--images {images}: expected at least {GROUPS[-1]}, the procedure's largest group")
     out.mkdir(parents=True, exist_ok=True)
