@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,22 +24,28 @@ def image(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def late() -> Iterator[Sandbox]:
-    sandbox = Sandbox(MEMORY, 1e-9)
+def stalled(image: Path) -> Iterator[Sandbox]:
+    """A sandbox whose process has stopped answering."""
+    sandbox = Sandbox(MEMORY, 5.0)
+    sandbox.decode(image, 0, Input())
+    assert sandbox._process is not None
+    assert sandbox._process.pid is not None
+    os.kill(sandbox._process.pid, signal.SIGSTOP)
+    sandbox.most_seconds = 1.0
     yield sandbox
     sandbox.close()
 
 
-def test_an_image_that_takes_too_long_is_refused_in_words(late: Sandbox, image: Path) -> None:
-    decoded = late.decode(image, 0, Input())
+def test_an_image_that_takes_too_long_is_refused_in_words(stalled: Sandbox, image: Path) -> None:
+    decoded = stalled.decode(image, 0, Input())
     assert decoded.image is None
-    assert "took longer than" in decoded.refusal
+    assert decoded.refusal == "reading it took longer than 1 s"
 
 
-def test_a_header_that_could_not_be_read_is_not_taken_for_no_header(late: Sandbox, image: Path) -> None:
+def test_a_header_that_could_not_be_read_is_not_taken_for_no_header(stalled: Sandbox, image: Path) -> None:
     """An archive would count the verdict as delivered, with nothing to deliver."""
     with pytest.raises(SandboxFailed):
-        late.header(image)
+        stalled.header(image)
 
 
 def test_a_sandbox_is_started_anew_after_it_died(image: Path) -> None:
