@@ -7,17 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
-from click.testing import CliRunner
 
-from fisherlens.edge.commands.main import main
-from fisherlens.models.mammography.acquisition import Exposure
-from fisherlens.models.mammography.dicom import write_dicom
-
-SIDE = 32
-USUAL = 420
+from .bundles import USUAL, ensemble, export, write_targets, write_usual
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
@@ -37,20 +30,11 @@ def install_alone(folder: Path, *packages: str) -> None:
     sys.path.append(str(folder))
 
 
-def usual_image(seed: int) -> np.ndarray:
-    """A usual image: smooth blobs of 12 bit, uint16 [32, 32]."""
-    rng = np.random.default_rng(seed)
-    coarse = rng.uniform(0.2, 0.8, (5, 5))
-    image = cv2.resize(coarse, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC) + rng.normal(0, 0.02, (SIDE, SIDE))
-    return np.clip(image * 4095, 0, 4095).astype(np.uint16)
-
-
 @pytest.fixture(scope="session")
 def usual_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of usual PNG images."""
     folder = tmp_path_factory.mktemp("usual")
-    for seed in range(USUAL):
-        cv2.imwrite(str(folder / f"{seed:04}.png"), usual_image(seed))
+    write_usual(folder)
     return folder
 
 
@@ -66,19 +50,8 @@ def classes_csv(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def targets_csv(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("targets") / "targets.csv"
-    images = [usual_image(seed) / 4095 for seed in range(USUAL)]
-    lines = [f"{seed:04}.png,{image.mean():.6f},{image.std():.6f}" for seed, image in enumerate(images)]
-    path.write_text("file,brightness [1],contrast [mm]\n" + "\n".join(lines) + "\n")
+    write_targets(path)
     return path
-
-
-def run(*arguments: object, expect: int = 0) -> str:
-    """Run `fisherlens` and return what it printed; fail on another exit code than `expect`."""
-    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
-    if result.exception and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    assert result.exit_code == expect, result.output
-    return result.output
 
 
 @pytest.fixture(scope="session")
@@ -90,26 +63,12 @@ def classifier_bundle(usual_folder: Path, classes_csv: Path, tmp_path_factory: p
 
 
 @pytest.fixture(scope="session")
-def ensemble_bundle(usual_folder: Path, targets_csv: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def ensemble_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An ensemble of regressors as a bundle, made by the command."""
-    path = tmp_path_factory.mktemp("bundles") / "ensemble.onnx"
-    export("tests.networks:ensemble", "gaussian", usual_folder, targets_csv, path)
-    return path
+    return ensemble(tmp_path_factory.mktemp("ensemble"))
 
 
 @pytest.fixture(scope="session")
-def dicom_bundle(targets_csv: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def dicom_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same ensemble, calibrated on DICOM images: MG, MONOCHROME1, 14 bit."""
-    folder = tmp_path_factory.mktemp("usual-dicom")
-    for seed in range(USUAL):
-        write_dicom(folder / f"{seed:04}.dcm", usual_image(seed), Exposure(), "usual")
-    targets = tmp_path_factory.mktemp("targets") / "dicom.csv"
-    targets.write_text(targets_csv.read_text().replace(".png", ".dcm"))
-    path = tmp_path_factory.mktemp("bundles") / "dicom.onnx"
-    export("tests.networks:ensemble", "gaussian", folder, targets, path)
-    return path
-
-
-def export(network: str, head: str, images: Path, targets: Path, path: Path) -> None:
-    """`fisherlens export` with its defaults."""
-    run("export", network, "--head", head, "--images", images, "--targets", targets, "-o", path)
+    return ensemble(tmp_path_factory.mktemp("dicom"), ".dcm")

@@ -12,6 +12,7 @@ import click
 
 from ..errors import EdgeError
 from ..service.service import Service
+from ..service.systemd import notify
 
 STOP_SECONDS = 20.0
 _LOOK_SECONDS = 0.5
@@ -36,13 +37,16 @@ def serve(configuration: Path) -> None:
         service.start()
     except (EdgeError, OSError) as refusal:
         raise click.UsageError(str(refusal)) from refusal
+    notify("READY=1")
     while not asked & {signal.SIGTERM, signal.SIGINT}:
         if signal.SIGHUP in asked:
             asked.remove(signal.SIGHUP)
             service.reload()
         if not service.is_alive():
-            logging.error("a part of the service has ended; ending all of it")
+            logging.error("ending all of the service: %s", ", ".join(service.troubles()))
             service.stop(STOP_SECONDS)
             sys.exit(EXIT_BROKEN)
+        notify("WATCHDOG=1", f"STATUS={', '.join(service.troubles()) or 'running'}")
         time.sleep(_LOOK_SECONDS)
+    notify("STOPPING=1")
     service.stop(STOP_SECONDS)

@@ -41,9 +41,11 @@ class StoreTable(Table, frozen=True, kw_only=True):
 
 
 class ScoringTable(Table, frozen=True, kw_only=True):
-    """decoding_seconds, decoding_bytes: what the process that reads files may take for one frame."""
+    """decoding_seconds, decoding_bytes: what the process that reads files may take for one frame. most_seconds:
+    an image that is scored for longer means that the service hangs, and ends it to be started again."""
 
     explain: Explain = "flagged"
+    most_seconds: Seconds = 600.0
     decoding_seconds: Seconds = 60.0
     decoding_bytes: Bytes = 4 * 2**30
 

@@ -2,46 +2,54 @@
 
 from __future__ import annotations
 
-import logging
-import random
 import threading
+from contextlib import suppress
 
+from ..errors import EdgeError
 from .destinations import DeliveryFailed, Destination
 from .faults import reach
+from .patience import patiently
 from .store import Pending, Store
-
-FIRST_PAUSE_SECONDS = 0.5
-LONGEST_PAUSE_SECONDS = 300.0
-
-_log = logging.getLogger(__name__)
 
 
 class Deliverer(threading.Thread):
-    """Delivers to one destination, in order. After a failure it pauses, twice as long each time, up to five
-    minutes: by a clock that never jumps, and forgotten at a restart."""
+    """Delivers to one destination. When nothing could be delivered it pauses, longer each time."""
 
     def __init__(self, store: Store, destination: Destination) -> None:
         super().__init__(name=f"delivery to {destination.name}", daemon=True)
         self._store, self._destination = store, destination
         self._stopping = threading.Event()
-        self._pause = FIRST_PAUSE_SECONDS
 
     def run(self) -> None:
+        persistent = patiently(self.name, EdgeError, self._stopping)
         while not self._stopping.is_set():
-            self._store.judged.clear()
-            pending = self._store.pending(self._destination.name)
-            if not pending:
-                self._store.judged.wait(1.0)
-            elif not all(self._deliver(one) for one in pending if not self._stopping.is_set()):
-                self._stopping.wait(self._pause * random.uniform(0.8, 1.2))
-                self._pause = min(2 * self._pause, LONGEST_PAUSE_SECONDS)
+            with suppress(EdgeError):  # only once the service is stopped: what is pending stays so
+                persistent(self._deliver_pending)
 
     def stop(self) -> None:
         """End after the delivery that is under way."""
         self._stopping.set()
         self._store.judged.set()
 
-    def _deliver(self, pending: Pending) -> bool:
+    def _deliver_pending(self) -> None:
+        """Try all that is pending once, or wait a second for it. Raises the last DeliveryFailed if none of it was
+        taken; StoreFailed."""
+        self._store.judged.clear()
+        pending = self._store.pending(self._destination.name)
+        if not pending:
+            self._store.judged.wait(1.0)
+        failures = []
+        for one in pending:
+            if self._stopping.is_set():
+                return
+            try:
+                self._deliver(one)
+            except DeliveryFailed as failure:
+                failures.append(failure)
+        if pending and len(failures) == len(pending):
+            raise failures[-1]
+
+    def _deliver(self, pending: Pending) -> None:
         name = self._destination.name
         reach("before delivery")
         try:
@@ -49,8 +57,5 @@ class Deliverer(threading.Thread):
         except Exception as error:  # whatever one delivery does, it stays pending and the others go on
             said = str(error) if isinstance(error, DeliveryFailed) else f"unexpected {type(error).__name__}"
             self._store.failed(pending.id, name, said)
-            _log.warning("delivery of %s to %s failed: %s", pending.id, name, said)
-            return False
+            raise DeliveryFailed(f"{pending.id}: {said}") from error
         self._store.delivered(pending.id, name)
-        self._pause = FIRST_PAUSE_SECONDS
-        return True

@@ -1,7 +1,8 @@
-"""Named steps of the way at which a test may end the process, as a power cut would.
+"""Named steps of the way at which a test may end or hold the process.
 
-With FISHERLENS_FAULT set to a step's name, and a number behind a colon, the process kills itself when it
-has reached that step so many times. Nothing else looks at the names.
+FISHERLENS_FAULT is a step's name, behind a colon a number, and behind another one a signal: when the process
+has reached the step so many times, it sends itself the signal. KILL is what a power cut does; STOP holds
+the process until the test continues it. Nothing else looks at the names.
 """
 
 from __future__ import annotations
@@ -32,6 +33,6 @@ def reach(step: str) -> None:
         return
     assert step in STEPS, step
     _reached[step] += 1
-    name, _, count = wanted.partition(":")
-    if step == name and _reached[step] == int(count or 1):
-        os.kill(os.getpid(), signal.SIGKILL)
+    name, count, what = wanted.split(":")
+    if step == name and _reached[step] == int(count):
+        os.kill(os.getpid(), signal.Signals[f"SIG{what}"])

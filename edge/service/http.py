@@ -29,7 +29,7 @@ from ..errors import EdgeError
 from .configuration import HttpTable
 from .faults import reach
 from .metrics import CONTENT_TYPE, Metrics
-from .store import Store, StoreFull
+from .store import Store, StoreFailed
 
 _log = logging.getLogger(__name__)
 
@@ -41,7 +41,9 @@ class HttpRefused(EdgeError):
 
 
 class HttpEndpoint:
-    """The server, in a thread of its own. is_healthy: whether every part of the service runs."""
+    """The server, in a thread of its own. troubles: what does not work of the service."""
+
+    name = "HTTP endpoint"
 
     def __init__(
         self,
@@ -49,10 +51,10 @@ class HttpEndpoint:
         store: Store,
         bundle: Callable[[], str],
         metrics: Metrics,
-        is_healthy: Callable[[], bool],
+        troubles: Callable[[], list[str]],
     ) -> None:
         self._table, self._store, self._bundle = table, store, bundle
-        self._metrics, self._is_healthy = metrics, is_healthy
+        self._metrics, self._troubles = metrics, troubles
         self._token = _token(table.token_file)
         routes = [
             Route("/images", self._take, methods=["POST"]),
@@ -110,7 +112,7 @@ class HttpEndpoint:
         name = request.query_params.get("name", "http")[:200]
         try:
             digest = await run_in_threadpool(self._store.keep, bytes(data), "http", name, self._bundle())
-        except StoreFull as full:
+        except StoreFailed as full:
             return JSONResponse({"error": str(full)}, 503, {"Retry-After": str(RETRY_SECONDS)})
         reach("acknowledged")
         return JSONResponse({"digest": digest}, 202)
@@ -124,8 +126,8 @@ class HttpEndpoint:
         return _said(202, "waits to be scored") if known else _said(404, "no image of this digest")
 
     async def _health(self, request: Request) -> Response:
-        healthy = self._is_healthy()
-        return PlainTextResponse("running\n" if healthy else "a part has ended\n", 200 if healthy else 503)
+        troubles = self._troubles()
+        return PlainTextResponse("".join(f"{line}\n" for line in troubles or ["running"]), 503 if troubles else 200)
 
     async def _measured(self, request: Request) -> Response:
         return Response(await run_in_threadpool(self._metrics.text), media_type=CONTENT_TYPE)

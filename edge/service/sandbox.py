@@ -38,6 +38,10 @@ class SandboxFailed(EdgeError):
     """The child process died or took too long: nothing is known of the file."""
 
 
+class _Died(SandboxFailed):
+    """The child process died."""
+
+
 class _Question(msgspec.Struct):
     """input: to make the graph's image of frame `index`; None asks for the DICOM header."""
 
@@ -94,6 +98,13 @@ class Sandbox:
         return None if answer.refusal else Dataset.from_json(answer.header)
 
     def _asked(self, question: _Question) -> _Answer:
+        """One that died is asked once more, anew: what killed it may have come from outside of it."""
+        try:
+            return self._asked_once(question)
+        except _Died:
+            return self._asked_once(question)
+
+    def _asked_once(self, question: _Question) -> _Answer:
         try:
             self._ensure_running()
             self._pipe.send_bytes(msgspec.msgpack.encode(question))
@@ -103,9 +114,7 @@ class Sandbox:
             return msgspec.msgpack.decode(self._pipe.recv_bytes(_LARGEST_ANSWER), type=_Answer)
         except (EOFError, OSError, msgspec.DecodeError) as error:
             self.close()
-            raise SandboxFailed(
-                f"the process that read it died; it may use {self.most_bytes:,} bytes of memory"
-            ) from error
+            raise _Died(f"the process that read it died; it may use {self.most_bytes:,} bytes of memory") from error
 
     def close(self) -> None:
         """End the child process."""

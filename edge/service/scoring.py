@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
+import time
+from contextlib import suppress
 from pathlib import Path
+
+from tenacity import Retrying
 
 from ..bundle import bundle_of, read_bundle
 from ..errors import BundleRefused, ImageRefused
@@ -12,11 +17,12 @@ from ..golden import self_test
 from ..runtime import Explain, Runtime
 from ..signature import TrustedKeys
 from ..verdict import Verdict
-from .configuration import BundleTable
+from .configuration import BundleTable, ScoringTable
 from .faults import reach
 from .metrics import Metrics
+from .patience import patiently
 from .sandbox import Sandbox
-from .store import Store, Waiting
+from .store import Store, StoreFailed, Waiting
 
 _log = logging.getLogger(__name__)
 
@@ -46,24 +52,27 @@ class Scorer(threading.Thread):
     began with."""
 
     def __init__(
-        self, store: Store, runtime: Runtime, sandbox: Sandbox, explain: Explain, destinations: tuple[str, ...]
+        self, store: Store, runtime: Runtime, sandbox: Sandbox, table: ScoringTable, destinations: tuple[str, ...]
     ) -> None:
         super().__init__(name="scoring", daemon=True)
         self.runtime = runtime
         self._store, self._sandbox = store, sandbox
-        self._explain: Explain = explain
+        self._table = table
         self._destinations = destinations
         self.metrics = Metrics(store)
         self._stopping = threading.Event()
+        self._began = math.inf
 
     def run(self) -> None:
+        persistent = patiently("scoring waits", StoreFailed, self._stopping)
         while not self._stopping.is_set():
             self._store.arrived.clear()
-            waiting = self._store.waiting()
-            if waiting is None:
-                self._store.arrived.wait(1.0)
-                continue
-            self._score(waiting)
+            with suppress(StoreFailed):  # only once the service is stopped: the image waits for the next start
+                waiting = persistent(self._store.waiting)
+                if waiting is None:
+                    self._store.arrived.wait(1.0)
+                else:
+                    self._score(waiting, persistent)
         self._sandbox.close()
 
     def stop(self) -> None:
@@ -71,11 +80,17 @@ class Scorer(threading.Thread):
         self._stopping.set()
         self._store.arrived.set()
 
-    def _score(self, waiting: Waiting) -> None:
+    def is_stuck(self) -> bool:
+        """Whether one image takes longer than is configured."""
+        return time.monotonic() - self._began > self._table.most_seconds
+
+    def _score(self, waiting: Waiting, persistent: Retrying) -> None:
         runtime = self.runtime
+        self._began = time.monotonic()
         with self.metrics.scoring.time():
-            verdicts = examined(runtime, self._sandbox, waiting, self._explain)
-        self._store.add_verdicts(waiting.digest, runtime.bundle.digest, verdicts, self._destinations)
+            verdicts = examined(runtime, self._sandbox, waiting, self._table.explain)
+        self._began = math.inf
+        persistent(self._store.add_verdicts, waiting.digest, runtime.bundle.digest, verdicts, self._destinations)
         _log.info("%s: %s", waiting.digest, ", ".join(verdict.outcome for verdict in verdicts))
 
 

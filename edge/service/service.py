@@ -11,6 +11,7 @@ import msgspec
 
 from ..errors import EdgeError
 from ..manifest import Input
+from ..runtime import Runtime
 from .configuration import read_configuration
 from .delivery import Deliverer
 from .destinations import Destination
@@ -29,6 +30,8 @@ _log = logging.getLogger(__name__)
 class Part(Protocol):
     """What runs beside the others: a thread, or something that has its own."""
 
+    name: str
+
     def start(self) -> None: ...
     def is_alive(self) -> bool: ...
     def stop(self) -> None: ...
@@ -41,19 +44,24 @@ class Service:
     def __init__(self, path: Path) -> None:
         """Read the configuration and open bundle and store; nothing runs yet.
 
-        Raises ConfigurationRefused, BundleRefused, KeyRefused, and OSError where the store cannot be opened.
+        Raises ConfigurationRefused, BundleRefused, KeyRefused, StoreRefused, and what sources raise.
         """
         self._path = path
         self.configuration = read_configuration(path)
         runtime = open_trusted(self.configuration.bundle)
         table = self.configuration.store
         self.store = Store(table.folder, table.most_waiting_bytes)
+        self._admit(runtime)
         destinations = self._opened_destinations()
         scoring = self.configuration.scoring
         names = tuple(destination.name for destination in destinations)
-        self.scorer = Scorer(self.store, runtime, self._sandbox(), scoring.explain, names)
+        self.scorer = Scorer(self.store, runtime, self._sandbox(), scoring, names)
         deliverers = [Deliverer(self.store, destination) for destination in destinations]
         self._parts: list[Part] = [*self._opened_sources(), self.scorer, *deliverers]
+
+    def _admit(self, runtime: Runtime) -> None:
+        bundle = runtime.bundle
+        self.store.admit_bundle(bundle.manifest.name, bundle.manifest.version, bundle.digest)
 
     def _opened_sources(self) -> list[Part]:
         tables = self.configuration.source
@@ -61,9 +69,8 @@ class Service:
         if tables.dicom is not None:
             sources.append(DicomSource(tables.dicom, self.store, self.bundle_digest))
         if tables.http is not None:
-            sources.append(
-                HttpEndpoint(tables.http, self.store, self.bundle_digest, self.scorer.metrics, self.is_alive)
-            )
+            metrics = self.scorer.metrics
+            sources.append(HttpEndpoint(tables.http, self.store, self.bundle_digest, metrics, self.troubles))
         return sources
 
     def _opened_destinations(self) -> list[Destination]:
@@ -91,8 +98,14 @@ class Service:
         _log.info("started with bundle %s, %d images waiting", self.bundle_digest(), self.store.waiting_count())
 
     def is_alive(self) -> bool:
-        """Whether all parts still run."""
-        return all(part.is_alive() for part in self._parts)
+        """Whether all parts still run, and no image has been scored for longer than is configured."""
+        return all(part.is_alive() for part in self._parts) and not self.scorer.is_stuck()
+
+    def troubles(self) -> list[str]:
+        """What does not work now, a line each."""
+        ended = [f"{part.name} has ended" for part in self._parts if not part.is_alive()]
+        stuck = ["scoring takes too long"] if self.scorer.is_stuck() else []
+        return [*ended, *stuck, *filter(None, [self.store.failure])]
 
     def reload(self) -> None:
         """Take up another bundle at the configured path. What cannot be used is said, and the service goes on
@@ -101,7 +114,9 @@ class Service:
             wanted = read_configuration(self._path)
             if msgspec.structs.replace(wanted, bundle=self.configuration.bundle) != self.configuration:
                 _log.warning("configuration %s: changes beside [bundle] take effect at the next start", self._path)
-            self.scorer.runtime = open_trusted(wanted.bundle)
+            runtime = open_trusted(wanted.bundle)
+            self._admit(runtime)
+            self.scorer.runtime = runtime
         except EdgeError as refusal:
             _log.error("not reloaded: %s", refusal)
             return

@@ -8,50 +8,27 @@ without a row were never acknowledged.
 from __future__ import annotations
 
 import hashlib
-import sqlite3
 import threading
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
+from packaging.version import InvalidVersion, Version
 
-from ..errors import EdgeError
+from ..errors import BundleRefused
 from ..storage import flush_folder, write_whole
 from ..verdict import Verdict
+from .database import Database, StoreFailed, StoreRefused
 from .faults import reach
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS image (
-    digest TEXT PRIMARY KEY, source TEXT NOT NULL, received TEXT NOT NULL, size INTEGER NOT NULL,
-    name TEXT NOT NULL, state TEXT NOT NULL CHECK (state IN ('waiting', 'scored'))
-) STRICT;
-CREATE INDEX IF NOT EXISTS waiting ON image (state) WHERE state = 'waiting';
-CREATE TABLE IF NOT EXISTS verdict (
-    id TEXT PRIMARY KEY, image TEXT NOT NULL REFERENCES image, bundle TEXT NOT NULL, frame INTEGER NOT NULL,
-    created TEXT NOT NULL, outcome TEXT NOT NULL, record BLOB NOT NULL
-) STRICT;
-CREATE INDEX IF NOT EXISTS verdict_of ON verdict (image, bundle);
-CREATE TABLE IF NOT EXISTS delivery (
-    verdict TEXT NOT NULL REFERENCES verdict, destination TEXT NOT NULL,
-    state TEXT NOT NULL CHECK (state IN ('pending', 'delivered')),
-    attempts INTEGER NOT NULL DEFAULT 0, error TEXT,
-    PRIMARY KEY (verdict, destination)
-) STRICT;
-CREATE INDEX IF NOT EXISTS pending ON delivery (destination) WHERE state = 'pending';
-"""
 _NAMESPACE = uuid.UUID("6ba1a7d4-0f0e-5a5c-9d1c-6a2f6e0b7f11")
 
 
-class StoreFull(EdgeError):
-    """An image cannot be taken now: the spool or the disk is full. It was not acknowledged."""
-
-
-class StoreRefused(EdgeError):
-    """The store's folder cannot be used."""
+class SpoolFull(StoreFailed):
+    """As many images wait to be scored as may: no further one was taken."""
 
 
 @dataclass(frozen=True)
@@ -65,11 +42,30 @@ class Waiting:
 
 @dataclass(frozen=True)
 class Pending:
-    """A verdict that is to be delivered to one destination."""
+    """A verdict that is to be delivered to one destination. attempts: that failed; error: the last one's."""
 
     id: str
     record: bytes
     digest: str
+    attempts: int = 0
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class Undelivered:
+    """A delivery that failed, or was given up. created: when its verdict was."""
+
+    verdict: str
+    destination: str
+    state: str
+    attempts: int
+    error: str | None
+    created: str
+
+
+def digest_of(data: bytes) -> str:
+    """By which an image is known: "sha256:" and hexadecimal digits."""
+    return "sha256:" + hashlib.sha256(data).hexdigest()
 
 
 def verdict_id(image: str, bundle: str, frame: int) -> str:
@@ -88,42 +84,40 @@ class Store:
             self._images.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StoreRefused(f"store {folder}: {error.strerror}") from error
-        self._local = threading.local()
+        self._database = Database(folder)
         self._taking = threading.Lock()
-        try:
-            for statement in _SCHEMA.split(";"):
-                self._connection.execute(statement)
-        except sqlite3.Error as error:
-            raise StoreRefused(f"store {folder}: {error}; expected a folder of this version's, or none yet") from error
         self.arrived = threading.Event()
         """Set whenever an image comes in."""
         self.judged = threading.Event()
         """Set whenever a verdict comes in."""
         self._remove_unacknowledged()
 
+    @property
+    def failure(self) -> str:
+        """Why the store failed when it was last asked for something; empty where it has worked since."""
+        return self._database.failure
+
     def keep(self, data: bytes, source: str, name: str, bundle: str) -> str:
         """Take an image: when this returns its digest, the image is on stable storage. One that is known, and
         has its verdict by `bundle` or waits for it, is not taken twice.
 
-        Raises StoreFull.
+        Raises StoreFailed.
         """
-        digest = "sha256:" + hashlib.sha256(data).hexdigest()
+        digest = digest_of(data)
         with self._taking:
             if self._is_done_or_waiting(digest, bundle):
                 return digest
             self._require_room(len(data))
-            try:
-                reach("before the image is written")
+            reach("before the image is written")
+            with self._database.telling():
                 write_whole(self.path_of(digest), data)
-                reach("image written, no row yet")
-                with self._transaction() as connection:
-                    connection.execute(
-                        "INSERT INTO image VALUES (?, ?, ?, ?, ?, 'waiting') "
-                        "ON CONFLICT (digest) DO UPDATE SET state = 'waiting'",
-                        (digest, source, _now(), len(data), name),
-                    )
-            except (OSError, sqlite3.OperationalError) as error:
-                raise StoreFull(f"{self.folder}: {error}; the image was not taken") from error
+            reach("image written, no row yet")
+            with self._database.transaction() as connection:
+                connection.execute(
+                    "INSERT INTO image VALUES (?, ?, ?, ?, ?, 'waiting') "
+                    "ON CONFLICT (digest) DO UPDATE SET state = 'waiting'",
+                    (digest, source, _now(), len(data), name),
+                )
         reach("image kept, not acknowledged")
         self.arrived.set()
         return digest
@@ -134,20 +128,18 @@ class Store:
 
     def waiting(self) -> Waiting | None:
         """The image that has waited longest."""
-        row = self._connection.execute(
-            "SELECT digest, name FROM image WHERE state = 'waiting' ORDER BY rowid LIMIT 1"
-        ).fetchone()
-        return Waiting(row[0], row[1], self.path_of(row[0])) if row else None
+        rows = self._database.read("SELECT digest, name FROM image WHERE state = 'waiting' ORDER BY rowid LIMIT 1")
+        return Waiting(rows[0][0], rows[0][1], self.path_of(rows[0][0])) if rows else None
 
     def waiting_count(self) -> int:
         """How many images are to be scored."""
-        return int(self._connection.execute("SELECT count(*) FROM image WHERE state = 'waiting'").fetchone()[0])
+        return int(self._database.read("SELECT count(*) FROM image WHERE state = 'waiting'")[0][0])
 
     def add_verdicts(self, digest: str, bundle: str, verdicts: Sequence[Verdict], destinations: Sequence[str]) -> None:
         """Keep the verdicts on all frames of an image, each with a delivery to every destination, and the image
         as scored: all of it or nothing."""
         reach("scored, nothing committed")
-        with self._transaction() as connection:
+        with self._database.transaction() as connection:
             for verdict in verdicts:
                 identifier = verdict_id(digest, bundle, verdict.frame)
                 connection.execute(
@@ -165,10 +157,11 @@ class Store:
         self.judged.set()
 
     def pending(self, destination: str, most: int = 100) -> list[Pending]:
-        """Verdicts that are to be delivered to a destination, oldest first."""
-        rows = self._connection.execute(
-            "SELECT verdict.id, record, image FROM delivery JOIN verdict ON verdict.id = verdict "
-            "WHERE destination = ? AND state = 'pending' ORDER BY delivery.rowid LIMIT ?",
+        """Verdicts that are to be delivered to a destination, oldest first; but those that failed often stand
+        behind those that failed less, so that a verdict which is never taken holds up no other."""
+        rows = self._database.read(
+            "SELECT verdict.id, record, image, attempts, error FROM delivery JOIN verdict ON verdict.id = verdict "
+            "WHERE destination = ? AND state = 'pending' ORDER BY attempts, delivery.rowid LIMIT ?",
             (destination, most),
         )
         return [Pending(*row) for row in rows]
@@ -176,7 +169,7 @@ class Store:
     def delivered(self, identifier: str, destination: str) -> None:
         """A destination has taken a verdict."""
         reach("delivered, not noted")
-        with self._transaction() as connection:
+        with self._database.transaction() as connection:
             connection.execute(
                 "UPDATE delivery SET state = 'delivered', error = NULL WHERE verdict = ? AND destination = ?",
                 (identifier, destination),
@@ -185,46 +178,91 @@ class Store:
 
     def failed(self, identifier: str, destination: str, error: str) -> None:
         """A destination has not taken a verdict: it stays pending."""
-        with self._transaction() as connection:
+        with self._database.transaction() as connection:
             connection.execute(
                 "UPDATE delivery SET attempts = attempts + 1, error = ? WHERE verdict = ? AND destination = ?",
                 (error, identifier, destination),
             )
 
+    def abandon(self, identifier: str, destination: str) -> bool:
+        """Give a pending delivery up, as an operator has said; False where there is none."""
+        return self._moved(identifier, destination, "pending", "abandoned")
+
+    def take_up(self, identifier: str, destination: str) -> bool:
+        """Make a delivery that was given up pending again; False where there is none."""
+        return self._moved(identifier, destination, "abandoned", "pending")
+
+    def _moved(self, identifier: str, destination: str, before: str, after: str) -> bool:
+        with self._database.transaction() as connection:
+            moved = connection.execute(
+                "UPDATE delivery SET state = ?, attempts = 0 WHERE verdict = ? AND destination = ? AND state = ?",
+                (after, identifier, destination, before),
+            )
+        return moved.rowcount == 1
+
+    def undelivered(self) -> list[Undelivered]:
+        """All deliveries that failed at least once or were given up, the oldest first."""
+        rows = self._database.read(
+            "SELECT verdict, destination, state, attempts, error, created FROM delivery "
+            "JOIN verdict ON verdict.id = verdict "
+            "WHERE state = 'abandoned' OR (state = 'pending' AND attempts > 0) ORDER BY delivery.rowid"
+        )
+        return [Undelivered(*row) for row in rows]
+
+    def admit_bundle(self, name: str, version: str, digest: str) -> None:
+        """Remember that a bundle came into use.
+
+        Raises BundleRefused where a newer version, or another bundle of this version, has been in use before;
+        StoreFailed.
+        """
+        try:
+            wanted = Version(version)
+        except InvalidVersion as error:
+            raise BundleRefused(f"bundle {name!r}: version {version!r}, expected one like 2.1.0 (PEP 440)") from error
+        with self._database.transaction() as connection:
+            row = connection.execute("SELECT version, digest FROM bundle WHERE name = ?", (name,)).fetchone()
+            if row and (wanted < Version(row[0]) or (wanted == Version(row[0]) and digest != row[1])):
+                raise BundleRefused(
+                    f"bundle {name!r}: version {version}, {digest}; version {row[0]}, {row[1]}, has been in use here. "
+                    "Versions do not go back: to return to an older bundle, publish it under a higher version"
+                )
+            connection.execute(
+                "INSERT INTO bundle VALUES (?1, ?2, ?3) ON CONFLICT (name) DO UPDATE SET version = ?2, digest = ?3",
+                (name, version, digest),
+            )
+
     def verdicts(self, digest: str | None = None) -> Iterator[tuple[str, Verdict]]:
         """Identifiers and verdicts, oldest first, of one image or of all."""
-        rows = self._connection.execute(
+        rows = self._database.read(
             "SELECT id, record FROM verdict WHERE ?1 IS NULL OR image = ?1 ORDER BY rowid", (digest,)
         )
         return ((identifier, msgspec.json.decode(record, type=Verdict)) for identifier, record in rows)
 
     def knows(self, digest: str) -> bool:
         """Whether an image was ever taken."""
-        return self._connection.execute("SELECT 1 FROM image WHERE digest = ?", (digest,)).fetchone() is not None
+        return bool(self._database.read("SELECT 1 FROM image WHERE digest = ?", (digest,)))
 
     def outcome_counts(self) -> dict[str, int]:
         """How many verdicts there are of each outcome."""
-        return dict(self._connection.execute("SELECT outcome, count(*) FROM verdict GROUP BY 1"))
+        return dict(self._database.read("SELECT outcome, count(*) FROM verdict GROUP BY 1"))
 
     def delivery_counts(self) -> dict[tuple[str, str], int]:
         """How many deliveries there are by destination and state."""
-        rows = self._connection.execute("SELECT destination, state, count(*) FROM delivery GROUP BY 1, 2")
+        rows = self._database.read("SELECT destination, state, count(*) FROM delivery GROUP BY 1, 2")
         return {(destination, state): count for destination, state, count in rows}
 
     def _is_done_or_waiting(self, digest: str, bundle: str) -> bool:
-        row = self._connection.execute(
+        rows = self._database.read(
             "SELECT state = 'waiting' OR EXISTS (SELECT 1 FROM verdict WHERE image = digest AND bundle = ?) "
             "FROM image WHERE digest = ?",
             (bundle, digest),
-        ).fetchone()
-        return bool(row and row[0])
+        )
+        return bool(rows and rows[0][0])
 
     def _require_room(self, size: int) -> None:
-        (used,) = self._connection.execute(
-            "SELECT coalesce(sum(size), 0) FROM image WHERE state = 'waiting'"
-        ).fetchone()
+        used = self._database.read("SELECT coalesce(sum(size), 0) FROM image WHERE state = 'waiting'")[0][0]
         if used + size > self.most_bytes:
-            raise StoreFull(
+            raise SpoolFull(
                 f"{used:,} bytes of images wait to be scored, {size:,} more would exceed {self.most_bytes:,}; "
                 "the image was not taken, send it again later"
             )
@@ -233,31 +271,9 @@ class Store:
         """Bytes without a row: their source has them still, and will send them again."""
         for path in self._images.iterdir():
             digest = f"sha256:{path.name}"
-            if not self._connection.execute("SELECT 1 FROM image WHERE digest = ?", (digest,)).fetchone():
+            if not self.knows(digest):
                 path.unlink()
         flush_folder(self._images)
-
-    @property
-    def _connection(self) -> sqlite3.Connection:
-        if not hasattr(self._local, "connection"):
-            connection = sqlite3.connect(self.folder / "store.sqlite", timeout=60.0, isolation_level=None)
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")
-            connection.execute("PRAGMA foreign_keys = ON")
-            self._local.connection = connection
-        return self._local.connection
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        connection = self._connection
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield connection
-            connection.execute("COMMIT")
-        except BaseException:
-            if connection.in_transaction:  # a full disk ends some transactions by itself
-                connection.execute("ROLLBACK")
-            raise
 
 
 def _now() -> str:

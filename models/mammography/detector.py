@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,20 +15,24 @@ PANEL_MM = (300.0, 240.0)
 
 @dataclass(frozen=True)
 class Transfer:
-    """A transfer function of spatial frequency f in 1/mm, one at f = 0 and one half at f = `half`.
+    """A transfer function of spatial frequency f in 1/mm, one at f = 0 and one half at f = `half`:
 
-    kind "power": 1 / (1 + (f/half)^order), the scintillator's for order 2 (Siewerdsen et al. 1997,
-    Med. Phys. 24). kind "exponential": 2^-(f/half)^order; order 2 is a Gaussian, order 1 has the long
-    tail of storage phosphors.
+        (1 + (2^(1/steepness) - 1) (f/half)^order)^-steepness
+
+    With steepness 1 it is 1 / (1 + (f/half)^order), the scintillator's for order 2 (Siewerdsen et al.
+    1997, Med. Phys. 24). In the limit of infinite steepness it is 2^-(f/half)^order: for order 2 a
+    Gaussian, for order 1 the exponential of storage phosphors' stray light.
     """
 
     half: float
     order: float = 2.0
-    kind: str = "power"
+    steepness: float = 1.0
 
     def __call__(self, frequency: NDArray) -> NDArray:
         relative = (frequency / self.half) ** self.order
-        return 1.0 / (1.0 + relative) if self.kind == "power" else np.exp2(-relative)
+        if math.isinf(self.steepness):
+            return np.exp2(-relative)
+        return (1.0 + math.expm1(math.log(2.0) / self.steepness) * relative) ** -self.steepness
 
 
 @dataclass(frozen=True)

@@ -69,18 +69,20 @@ def usual(seed: int, stream: str) -> Acquisition:
 
 
 def _detector(rng: np.random.Generator) -> Detector:
-    """A converter that blurs by a power law, noise that it blurs less or as much, electronics for which
-    a pixel's noise goes with its side, and a gain that stores a like value whatever the pixel's area."""
+    """A converter that blurs by some finite steepness, noise that it blurs less or as much, electronics
+    for which a pixel's noise goes with its side, and a gain that stores a like value whatever the pixel's
+    area. A transfer function falls with the power order * steepness at high frequencies: 1.5 at least."""
     spacing = _spacing(rng)
-    mtf = Transfer(half=_log_uniform(rng, 2.5, 9.0), order=rng.uniform(1.6, 2.6))
-    wider = max(1.0, rng.uniform(0.8, 1.6))
+    order = rng.uniform(1.0, 2.6)
+    mtf = Transfer(_log_uniform(rng, 2.5, 9.0), order, steepness=_log_uniform(rng, max(0.7, 1.5 / order), 6.0))
+    wider = max(1.0, _log_uniform(rng, 0.7, 8.0))
     return Detector(
         pixel_spacing=spacing,
-        quantum_efficiency=rng.uniform(0.5, 0.85),
+        quantum_efficiency=rng.uniform(0.4, 0.85),
         mtf=mtf,
         noise_transfer=replace(mtf, half=mtf.half * wider),
         gain=_log_uniform(rng, 0.5, 1.6) * (0.1 / spacing) ** 2,
-        electronic_noise=_log_uniform(rng, 1.0, 10.0) * spacing / 0.1,
+        electronic_noise=_log_uniform(rng, 0.3, 10.0) * spacing / 0.1,
         fixed_pattern=rng.uniform(0.001, 0.004),
         dead_pixels=int(rng.poisson(10)),
         seed=int(rng.integers(2**31)),

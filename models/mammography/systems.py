@@ -2,11 +2,12 @@
 
 Stated properties of the kind, not those of a product: pixel spacing, resolution and noise lie in the
 range that the literature reports for such detectors. Of each, something lies outside of what the
-networks were trained on: all pixel spacings, and the MTF's family or the noise as noted.
+networks were trained on: all pixel spacings, and the MTF's steepness or the noise as noted.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -19,11 +20,11 @@ from .population import Acquisition
 SYSTEMS: dict[str, Detector] = {
     # Within the trained families, but for the pixel spacing.
     "scintillator, 0.1 mm": Detector(mtf=Transfer(4.0), noise_transfer=Transfer(4.8), electronic_noise=5.0),
-    # Direct conversion: an MTF that falls like a Gaussian, and quanta that are hardly blurred.
+    # Direct conversion: an MTF that falls like a Gaussian, and quanta that are not blurred at all.
     "selenium, 0.085 mm": Detector(
         pixel_spacing=0.085,
         quantum_efficiency=0.6,
-        mtf=Transfer(7.0, 2.0, "exponential"),
+        mtf=Transfer(7.0, 2.0, steepness=math.inf),
         noise_transfer=None,
         gain=1.4,
         electronic_noise=7.0,
@@ -32,17 +33,17 @@ SYSTEMS: dict[str, Detector] = {
     "selenium, 0.07 mm": Detector(
         pixel_spacing=0.07,
         quantum_efficiency=0.65,
-        mtf=Transfer(8.0, 1.5, "exponential"),
+        mtf=Transfer(8.0, 1.5, steepness=math.inf),
         noise_transfer=None,
         gain=2.0,
         electronic_noise=9.0,
     ),
-    # A long exponential tail of stray laser light; quantum efficiency below any in training.
+    # An exponential MTF from stray laser light, steeper at high frequencies than any in training.
     "storage phosphor, 0.05 mm": Detector(
         pixel_spacing=0.05,
         quantum_efficiency=0.45,
-        mtf=Transfer(3.0, 1.0, "exponential"),
-        noise_transfer=Transfer(5.0, 1.0, "exponential"),
+        mtf=Transfer(3.0, 1.0, steepness=math.inf),
+        noise_transfer=Transfer(5.0, 1.0, steepness=math.inf),
         gain=3.6,
         electronic_noise=2.0,
     ),
@@ -50,7 +51,7 @@ SYSTEMS: dict[str, Detector] = {
     "counting, 0.05 mm": Detector(
         pixel_spacing=0.05,
         quantum_efficiency=0.7,
-        mtf=Transfer(6.0, 2.0, "exponential"),
+        mtf=Transfer(6.0, 2.0, steepness=math.inf),
         noise_transfer=None,
         gain=4.0,
         electronic_noise=0.0,

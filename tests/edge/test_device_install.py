@@ -12,7 +12,7 @@ from pathlib import Path
 import cv2
 import pytest
 
-from ..conftest import usual_image
+from ..bundles import usual_image
 
 REPOSITORY = Path(__file__).parents[2]
 

@@ -25,7 +25,7 @@ from fisherlens.export.heads import Gaussian
 from fisherlens.export.network import from_modules
 from fisherlens.export.pipeline import Request, export
 
-from ..conftest import run, usual_image
+from ..bundles import run, usual_image
 
 SIDE = 40
 

@@ -20,7 +20,7 @@ from fisherlens.edge.verdict import json_schema
 from fisherlens.models.mammography.acquisition import Exposure
 from fisherlens.models.mammography.dicom import write_dicom
 
-from ..conftest import run, usual_image
+from ..bundles import run, usual_image
 
 
 def changed(**changes: object) -> Callable[[Path], Path]:

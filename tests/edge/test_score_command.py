@@ -15,7 +15,7 @@ from fisherlens.edge.manifest import Manifest
 from fisherlens.edge.runtime import Runtime
 from fisherlens.edge.verdict import json_schema
 
-from ..conftest import run, usual_image
+from ..bundles import run, usual_image
 
 
 @pytest.fixture

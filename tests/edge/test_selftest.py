@@ -8,7 +8,7 @@ import onnx
 
 from fisherlens.edge.manifest import GOLDEN_KEY
 
-from ..conftest import run
+from ..bundles import run
 
 
 def test_a_bundle_passes_where_it_was_made(ensemble_bundle: Path, classifier_bundle: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from fisherlens.edge.errors import BundleRefused
 from fisherlens.edge.signature import KeyRefused, TrustedKeys, sign, signature_path
 
-from ..conftest import run
+from ..bundles import run
 
 
 def openssl(*arguments: object) -> str:

@@ -12,7 +12,7 @@ from fisherlens.edge.bundle import open_bundle
 from fisherlens.export.checks import Selection
 from fisherlens.export.fisher import Information
 
-from ..conftest import run, usual_image
+from ..bundles import run, usual_image
 
 COMMON = ("export", "tests.networks:classifier", "--head", "softmax")
 

@@ -15,7 +15,7 @@ import torch
 from fisherlens.edge.bundle import open_bundle
 from fisherlens.export.tape import Tape
 
-from ..conftest import USUAL, run, usual_image
+from ..bundles import USUAL, run, usual_image
 from ..networks import classifier
 
 

@@ -22,7 +22,7 @@ from fisherlens.export.heads.readout import Directions
 from fisherlens.export.instrumented import instrument
 from fisherlens.export.network import from_modules
 from fisherlens.export.normalise import normalise
-from tests.conftest import usual_image
+from tests.bundles import usual_image
 from tests.networks import classifier, ensemble
 
 TOLERANCE = 1e-4

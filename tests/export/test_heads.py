@@ -18,7 +18,7 @@ from fisherlens.export.heads import Evidential, Gaussian, Head, Quantile, Softma
 from fisherlens.export.heads.readout import Directions
 from fisherlens.export.tape import Tape
 
-from ..conftest import usual_image
+from ..bundles import usual_image
 from ..networks import classifier, ensemble
 from .float64 import run
 

@@ -12,7 +12,7 @@ import torch
 
 from fisherlens.edge import Runtime
 
-from ..conftest import USUAL, run, usual_image
+from ..bundles import USUAL, run, usual_image
 from ..networks import images, segmentation
 
 SIDE = 16

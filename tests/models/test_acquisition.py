@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -37,7 +38,7 @@ def test_the_mean_signal_is_quanta_times_gain() -> None:
     [
         CLEAN,
         replace(CLEAN, noise_transfer=Transfer(7.0)),
-        replace(CLEAN, noise_transfer=None, mtf=Transfer(8.0, 2.0, "exponential")),
+        replace(CLEAN, noise_transfer=None, mtf=Transfer(8.0, 2.0, steepness=math.inf)),
         replace(CLEAN, pixel_spacing=0.07, gain=2.4),
     ],
     ids=["scintillator", "noise blurred less", "counting", "70 um"],

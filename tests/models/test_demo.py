@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import pydicom
 
-from ..conftest import run
+from ..bundles import run
 
 
 def test_the_demo_scores_its_acceptance_test_and_explains_it(tmp_path: Path) -> None:

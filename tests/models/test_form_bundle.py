@@ -15,7 +15,7 @@ from fisherlens.models.form.cases import CASES
 from fisherlens.models.form.evaluate import study
 from fisherlens.models.form.linear import REGULARISATION, LinearInverse
 
-from ..conftest import run
+from ..bundles import run
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 from ...errors import EdgeError
 from ..configuration import DicomSourceTable, TlsTable
 from ..faults import reach
-from ..store import Store, StoreFull
+from ..store import Store, StoreFailed
 
 SUCCESS, NOT_AUTHORISED, OUT_OF_RESOURCES = 0x0000, 0x0124, 0xA700
 _REJECTED = (0x01, 0x01, 0x03)
@@ -35,6 +35,8 @@ class SourceRefused(EdgeError):
 
 class DicomSource:
     """The server; pynetdicom runs a thread for each association."""
+
+    name = "DICOM source"
 
     def __init__(self, table: DicomSourceTable, store: Store, bundle: Callable[[], str]) -> None:
         self._table, self._store, self._bundle = table, store, bundle
@@ -96,7 +98,7 @@ class DicomSource:
         name = str(event.request.AffectedSOPInstanceUID)
         try:
             self._store.keep(event.encoded_dataset(), "dicom", name, self._bundle())
-        except StoreFull as full:
+        except StoreFailed as full:
             _log.warning("DICOM image not taken: %s", full)
             return OUT_OF_RESOURCES
         reach("acknowledged")

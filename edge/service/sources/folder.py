@@ -16,7 +16,7 @@ from ...storage import flush_folder
 from ..configuration import FolderTable
 from ..faults import reach
 from ..scoring import image_name
-from ..store import Store, StoreFull
+from ..store import Store, StoreFailed
 
 TAKEN = "taken"
 """Sub-folder that files are moved to once they are on stable storage."""
@@ -32,29 +32,44 @@ class FolderSource(threading.Thread):
         self._table, self._store, self._bundle = table, store, bundle
         self._seen: dict[Path, tuple[int, int, float]] = {}
         self._stopping = threading.Event()
+        self._told = ""
 
     def run(self) -> None:
         while not self._stopping.is_set():
+            trouble = ""
             try:
-                self._look()
+                trouble = self._look()
             except OSError as error:  # a share that is away comes back
-                _log.warning("folder %s: %s", self._table.path, error.strerror)
-            except StoreFull as full:
-                _log.warning("folder %s: %s", self._table.path, full)
+                trouble = error.strerror or str(error)
+            except StoreFailed as failure:
+                trouble = str(failure)
+            self._tell(trouble)
             self._stopping.wait(self._table.every_seconds)
 
     def stop(self) -> None:
         """End after the file that is being taken."""
         self._stopping.set()
 
-    def _look(self) -> None:
+    def _tell(self, trouble: str) -> None:
+        """Once, however often it is looked."""
+        if trouble and trouble != self._told:
+            _log.warning("folder %s: %s", self._table.path, trouble)
+        self._told = trouble
+
+    def _look(self) -> str:
+        """Take what is settled; says what hindered one file or more, and holds up no other."""
+        trouble = ""
         present = [path for path in sorted(self._table.path.glob(self._table.pattern)) if self._is_file(path)]
         self._seen = {path: seen for path, seen in self._seen.items() if path in present}
         for path in present:
             if self._stopping.is_set():
-                return
-            if self._is_settled(path):
-                self._take(path)
+                break
+            try:
+                if self._is_settled(path):
+                    self._take(path)
+            except OSError as error:
+                trouble = f"a file was not taken: {error.strerror}"
+        return trouble
 
     @staticmethod
     def _is_file(path: Path) -> bool:

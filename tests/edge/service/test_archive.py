@@ -21,9 +21,9 @@ from fisherlens.edge.verdict import Verdict
 from fisherlens.models.mammography.acquisition import Exposure
 from fisherlens.models.mammography.dicom import write_dicom
 
-from ...conftest import usual_image
+from ...bundles import usual_image
+from .ports import free_port
 from .running import Running
-from .test_dicom_source import free_port
 
 ORTHANC = shutil.which("Orthanc") or "/usr/sbin/Orthanc"
 pytestmark = pytest.mark.skipif(not Path(ORTHANC).exists(), reason="Orthanc is not installed (Debian: orthanc)")
@@ -107,7 +107,6 @@ def service(tmp_path: Path, ensemble_bundle: Path, orthanc: Orthanc) -> Iterator
 
     def start() -> Running:
         running.start()
-        running.wait_for(running.inbox.is_dir, "the inbox")
         return running
 
     yield start
@@ -179,7 +178,7 @@ def test_an_archive_that_is_down_gets_everything_when_it_is_back_and_nothing_twi
     running = service()
     for seed in range(3):
         image(running.inbox / f"{seed}.dcm", seed)
-    running.wait_for(lambda: "delivery of" in running.log.read_text(), "a failed delivery")
+    running.wait_for(lambda: "delivery to archive: " in running.log.read_text(), "a failed delivery")
     running.wait_for(lambda: len(running.lines_read()) == 3, "the other destination's lines")
     assert running.stop() == 0
     orthanc.start()

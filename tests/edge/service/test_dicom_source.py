@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import socket
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -15,16 +14,11 @@ import pytest
 from fisherlens.models.mammography.acquisition import Exposure
 from fisherlens.models.mammography.dicom import write_dicom
 
-from ...conftest import usual_image
+from ...bundles import usual_image
+from .ports import free_port
 from .running import Running
 
 pytestmark = pytest.mark.skipif(shutil.which("storescu") is None, reason="storescu is not installed (Debian: dcmtk)")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ from pathlib import Path
 import cv2
 import pytest
 
-from ...conftest import run, usual_image
+from ...bundles import run, usual_image
+from .ports import free_port
 from .running import Running
-from .test_dicom_source import free_port
 
 pytestmark = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed (Debian: curl)")
 TOKEN = "0123456789abcdef"

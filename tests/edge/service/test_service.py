@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import signal
 import time
@@ -13,9 +14,10 @@ import onnx
 import pytest
 
 from fisherlens.edge import Runtime
+from fisherlens.edge.manifest import METADATA_KEY
 from fisherlens.edge.service.faults import STEPS
 
-from ...conftest import run, usual_image
+from ...bundles import run, usual_image
 from .running import Running
 
 
@@ -28,7 +30,6 @@ def test_a_file_in_the_inbox_becomes_a_delivered_verdict(
 ) -> None:
     running = service()
     running.start()
-    running.wait_for(running.inbox.is_dir, "the inbox")
     (running.inbox / "one.png").write_bytes(png(1))
     (running.inbox / "junk.dcm").write_bytes(b"nothing of the kind")
     running.wait_for(lambda: len(running.lines_read()) == 2, "two verdicts")
@@ -43,8 +44,7 @@ def test_a_file_in_the_inbox_becomes_a_delivered_verdict(
 @pytest.mark.parametrize("step", STEPS)
 def test_a_power_cut_at_any_step_loses_nothing_and_doubles_nothing(service: Callable[..., Running], step: str) -> None:
     running = service()
-    running.start(fault=f"{step}:2")
-    running.wait_for(running.inbox.is_dir, "the inbox")
+    running.start(fault=f"{step}:2:KILL")
     for seed in range(4):
         (running.inbox / f"{seed}.png").write_bytes(png(seed))
     assert running.process is not None
@@ -58,10 +58,18 @@ def test_a_power_cut_at_any_step_loses_nothing_and_doubles_nothing(service: Call
     assert {line["id"] for line in running.lines_read()} == {identifier for identifier, _ in verdicts}
 
 
+def with_version(bundle: Path, version: str) -> bytes:
+    """A bundle like this one of another version."""
+    model = onnx.load(bundle)
+    (entry,) = (entry for entry in model.metadata_props if entry.key == METADATA_KEY)
+    manifest = json.loads(entry.value)
+    entry.value = json.dumps({**manifest, "version": version})
+    return model.SerializeToString()
+
+
 def test_the_same_image_is_scored_once(service: Callable[..., Running]) -> None:
     running = service()
     running.start()
-    running.wait_for(running.inbox.is_dir, "the inbox")
     for name in ("one.png", "again.png", "once more.png"):
         (running.inbox / name).write_bytes(png(1))
         running.wait_for(lambda name=name: not (running.inbox / name).exists(), "the file taken")  # type: ignore[misc]
@@ -75,7 +83,7 @@ def test_a_destination_that_is_away_gets_its_verdicts_when_it_is_back(service: C
     running.lines.mkdir()  # a folder in the file's place: nothing can be appended
     running.start()
     (running.inbox / "one.png").write_bytes(png(1))
-    running.wait_for(lambda: "delivery of" in running.log.read_text(), "a failed delivery")
+    running.wait_for(lambda: "delivery to file: " in running.log.read_text(), "a failed delivery")
     running.lines.rmdir()
     running.wait_for(lambda: len(running.lines_read()) == 1, "the verdict delivered")
     assert running.stop() == 0
@@ -84,7 +92,6 @@ def test_a_destination_that_is_away_gets_its_verdicts_when_it_is_back(service: C
 def test_a_file_that_is_still_being_written_is_waited_for(service: Callable[..., Running]) -> None:
     running = service()
     running.start()
-    running.wait_for(running.inbox.is_dir, "the inbox")
     data = png(3)
     with (running.inbox / "slow.png").open("wb") as file:
         for start in range(0, len(data), len(data) // 8 + 1):
@@ -102,24 +109,28 @@ def test_a_new_bundle_is_taken_up_and_a_bad_one_is_not(
     running = service()
     running.bundle = Path(shutil.copy(ensemble_bundle, running.folder / "bundle.onnx"))
     running.start()
-    running.wait_for(running.inbox.is_dir, "the inbox")
     (running.inbox / "one.png").write_bytes(png(1))
     running.wait_for(lambda: len(running.lines_read()) == 1, "the first verdict")
     assert running.process is not None
     running.bundle.write_bytes(b"no bundle")
     running.process.send_signal(signal.SIGHUP)
     running.wait_for(lambda: "not reloaded" in running.log.read_text(), "the refusal of the bad bundle")
-    other = onnx.load(ensemble_bundle)
-    other.doc_string = "another"
-    onnx.save(other, running.bundle)
+    running.bundle.write_bytes(with_version(ensemble_bundle, "2.0"))
     running.process.send_signal(signal.SIGHUP)
     running.wait_for(lambda: "INFO reloaded" in running.log.read_text(), "the new bundle")
     (running.inbox / "one.png").write_bytes(png(1))
     running.wait_for(lambda: len(running.lines_read()) == 2, "the verdict by the new bundle")
     first, second = (line["verdict"] for line in running.lines_read())
     assert first["input_digest"] == second["input_digest"]
-    assert first["bundle"]["digest"] != second["bundle"]["digest"]
+    assert (first["bundle"]["version"], second["bundle"]["version"]) == ("1", "2.0")
+    running.bundle.write_bytes(with_version(ensemble_bundle, "1.9"))
+    running.process.send_signal(signal.SIGHUP)
+    running.wait_for(lambda: "Versions do not go back" in running.log.read_text(), "the refusal of an older bundle")
+    running.bundle.write_bytes(with_version(ensemble_bundle, "2"))
+    running.process.send_signal(signal.SIGHUP)
+    running.wait_for(lambda: running.log.read_text().count("Versions do not go back") == 2, "that of another 2.0")
     assert running.stop() == 0
+    assert "Versions do not go back" in run("serve", running.folder / "service.toml", expect=2)
 
 
 def test_what_cannot_be_used_is_said_and_nothing_starts(tmp_path: Path, ensemble_bundle: Path) -> None:
