@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 import sys
-import time
+import threading
 from pathlib import Path
 
 import click
@@ -20,6 +20,28 @@ _LOOK_SECONDS = 0.5
 EXIT_BROKEN = 1
 
 
+class _Asked:
+    """What signals have asked for."""
+
+    def __init__(self) -> None:
+        self.to_stop = self.to_reload = False
+        self._event = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, self._take)
+
+    def wait(self, seconds: float) -> None:
+        """Until something is asked for, but no longer than `seconds`."""
+        self._event.wait(seconds)
+        self._event.clear()
+
+    def _take(self, number: int, _: object) -> None:
+        if number == signal.SIGHUP:
+            self.to_reload = True
+        else:
+            self.to_stop = True
+        self._event.set()
+
+
 @click.command()
 @click.argument("configuration", type=click.Path(path_type=Path))
 def serve(configuration: Path) -> None:
@@ -29,24 +51,22 @@ def serve(configuration: Path) -> None:
     cannot be used.
     """
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(levelname)s %(message)s")
-    asked: set[signal.Signals] = set()
-    for wanted in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(wanted, lambda number, _: asked.add(signal.Signals(number)))
+    asked = _Asked()
     try:
         service = Service(configuration)
         service.start()
     except (EdgeError, OSError) as refusal:
         raise click.UsageError(str(refusal)) from refusal
     notify("READY=1")
-    while not asked & {signal.SIGTERM, signal.SIGINT}:
-        if signal.SIGHUP in asked:
-            asked.remove(signal.SIGHUP)
+    while not asked.to_stop:
+        if asked.to_reload:
+            asked.to_reload = False
             service.reload()
         if not service.is_alive():
             logging.error("ending all of the service: %s", ", ".join(service.troubles()))
             service.stop(STOP_SECONDS)
             sys.exit(EXIT_BROKEN)
         notify("WATCHDOG=1", f"STATUS={', '.join(service.troubles()) or 'running'}")
-        time.sleep(_LOOK_SECONDS)
+        asked.wait(_LOOK_SECONDS)
     notify("STOPPING=1")
     service.stop(STOP_SECONDS)

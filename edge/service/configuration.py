@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -34,9 +34,11 @@ class BundleTable(Table, frozen=True, kw_only=True):
 
 
 class StoreTable(Table, frozen=True, kw_only=True):
-    """folder: of the database and the images. most_waiting_bytes: images beyond this are not taken."""
+    """folder: of the database and the images. most_image_bytes: a larger file is not taken from any source.
+    most_waiting_bytes: images beyond this are not taken until some are scored."""
 
     folder: Path
+    most_image_bytes: Bytes = 2**28
     most_waiting_bytes: Bytes = 10 * 2**30
 
 
@@ -97,8 +99,26 @@ class HttpTable(Table, frozen=True, kw_only=True):
     port: Port
     token_file: Path
     address: str = "127.0.0.1"
-    most_image_bytes: Bytes = 2**28
     most_connections: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 20
+
+
+class StandardInputTable(Table, frozen=True, kw_only=True):
+    """Lines of JSON with the paths of images on standard input. folder: relative paths count from it, and no path
+    may lead out of it."""
+
+    folder: Path
+
+
+class CameraTable(Table, frozen=True, kw_only=True):
+    """A GigE Vision camera. device: its address, or its identifier as `arv-tool-0.8` lists it. pixel_format: of the
+    GenICam standard. features: further GenICam features by name, set in this order before acquisition starts.
+    most_idle_seconds: without a frame for so long, the camera is opened anew."""
+
+    device: str
+    pixel_format: Literal["Mono8", "Mono10", "Mono12", "Mono14", "Mono16"] = "Mono16"
+    features: dict[str, float | int | bool | str] = {}
+    buffers: Annotated[int, msgspec.Meta(ge=2, le=1000)] = 10
+    most_idle_seconds: Seconds = 10.0
 
 
 class SourceTables(Table, frozen=True, kw_only=True):
@@ -107,19 +127,25 @@ class SourceTables(Table, frozen=True, kw_only=True):
     folder: tuple[FolderTable, ...] = ()
     dicom: DicomSourceTable | None = None
     http: HttpTable | None = None
+    standard_input: StandardInputTable | None = None
+    camera: tuple[CameraTable, ...] = ()
 
 
-class JsonLinesTable(Table, frozen=True, kw_only=True):
-    """A file to which every verdict is appended as a line of JSON."""
+class DestinationTable(Table, frozen=True, kw_only=True):
+    """name: by which the store remembers what this destination has been given."""
 
     name: Name
+
+
+class JsonLinesTable(DestinationTable, frozen=True, kw_only=True):
+    """A file to which every verdict is appended as a line of JSON."""
+
     path: Path
 
 
-class ArchiveTable(Table, frozen=True, kw_only=True):
+class ArchiveTable(DestinationTable, frozen=True, kw_only=True):
     """A DICOM archive that reports and, with `maps`, maps are sent to. seconds: it is waited for."""
 
-    name: Name
     host: str
     port: Port
     ae_title: AETitle
@@ -129,11 +155,26 @@ class ArchiveTable(Table, frozen=True, kw_only=True):
     tls: TlsTable | None = None
 
 
+class MqttTable(DestinationTable, frozen=True, kw_only=True):
+    """A broker to which every verdict is published, at least once (QoS 1). authorities: PEM file of those that
+    signed the broker's certificate; given, TLS is used. password_file: of `user`. seconds: it is waited for."""
+
+    host: str
+    topic: Annotated[str, msgspec.Meta(pattern=r"^[^#+\x00]{1,200}$")]
+    port: Port = 1883
+    client_id: str = "fisherlens"
+    user: str | None = None
+    password_file: Path | None = None
+    authorities: Path | None = None
+    seconds: Seconds = 30.0
+
+
 class DestinationTables(Table, frozen=True, kw_only=True):
     """Where verdicts go to."""
 
     json_lines: tuple[JsonLinesTable, ...] = ()
     archive: tuple[ArchiveTable, ...] = ()
+    mqtt: tuple[MqttTable, ...] = ()
 
 
 class Configuration(Table, frozen=True, kw_only=True):
@@ -165,8 +206,9 @@ def read_configuration(path: Path) -> Configuration:
         raise ConfigurationRefused(f"configuration {path}: {error.strerror}") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ConfigurationRefused(f"configuration {path}: {error}") from error
-    names = [table.name for table in found.destination.json_lines]
-    names += [table.name for table in found.destination.archive]
+    destination = found.destination
+    tables: tuple[DestinationTable, ...] = (*destination.json_lines, *destination.archive, *destination.mqtt)
+    names = [table.name for table in tables]
     twice = {name for name in names if names.count(name) > 1}
     if twice:
         raise ConfigurationRefused(f"configuration {path}: two destinations are named {sorted(twice)[0]!r}")

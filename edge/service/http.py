@@ -105,8 +105,8 @@ class HttpEndpoint:
         data = bytearray()
         async for part in request.stream():
             data += part
-            if len(data) > self._table.most_image_bytes:
-                return _said(413, f"more than {self._table.most_image_bytes:,} bytes")
+            if len(data) > self._store.most_image_bytes:
+                return _said(413, str(self._store.too_large(len(data))))
         if not data:
             return _said(400, "no bytes, expected those of an image file")
         name = request.query_params.get("name", "http")[:200]

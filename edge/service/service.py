@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import logging
 import time
+from importlib import import_module
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
 from ..errors import EdgeError
 from ..manifest import Input
 from ..runtime import Runtime
-from .configuration import read_configuration
+from .configuration import ConfigurationRefused, read_configuration
 from .delivery import Deliverer
 from .destinations import Destination
 from .destinations.archive import Archive
@@ -22,6 +23,7 @@ from .sandbox import Sandbox
 from .scoring import Scorer, open_trusted
 from .sources.dicom import DicomSource
 from .sources.folder import FolderSource
+from .sources.standard_input import StandardInput
 from .store import Store
 
 _log = logging.getLogger(__name__)
@@ -38,6 +40,16 @@ class Part(Protocol):
     def join(self, timeout: float | None = None) -> None: ...
 
 
+def _optional(module: str, extra: str) -> Any:
+    """A module whose libraries not every device has."""
+    try:
+        return import_module(f".{module}", __package__)
+    except (ImportError, ValueError) as error:
+        raise ConfigurationRefused(
+            f"{module.partition('.')[2]}: {error}; pip install 'fisherlens[{extra}]', which the README describes"
+        ) from error
+
+
 class Service:
     """Everything that one configuration asks for."""
 
@@ -49,8 +61,8 @@ class Service:
         self._path = path
         self.configuration = read_configuration(path)
         runtime = open_trusted(self.configuration.bundle)
-        table = self.configuration.store
-        self.store = Store(table.folder, table.most_waiting_bytes)
+        self.store = Store(self.configuration.store)
+        self.store.take_possession()
         self._admit(runtime)
         destinations = self._opened_destinations()
         scoring = self.configuration.scoring
@@ -65,7 +77,12 @@ class Service:
 
     def _opened_sources(self) -> list[Part]:
         tables = self.configuration.source
-        sources: list[Part] = [FolderSource(folder, self.store, self.bundle_digest) for folder in tables.folder]
+        sources: list[Part] = [FolderSource(table, self.store, self.bundle_digest) for table in tables.folder]
+        for table in tables.camera:
+            camera = _optional("sources.camera", "camera")
+            sources.append(camera.CameraSource(table, self.store, self.bundle_digest))
+        if tables.standard_input is not None:
+            sources.append(StandardInput(tables.standard_input, self.store, self.bundle_digest))
         if tables.dicom is not None:
             sources.append(DicomSource(tables.dicom, self.store, self.bundle_digest))
         if tables.http is not None:
@@ -77,6 +94,7 @@ class Service:
         tables = self.configuration.destination
         return [
             *(JsonLines(table) for table in tables.json_lines),
+            *(_optional("destinations.mqtt", "mqtt").Mqtt(table) for table in tables.mqtt),
             *(Archive(table, self._sandbox(), self.store.path_of, self._expected) for table in tables.archive),
         ]
 

@@ -16,15 +16,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
+from filelock import FileLock, Timeout
 from packaging.version import InvalidVersion, Version
 
-from ..errors import BundleRefused
+from ..errors import BundleRefused, EdgeError
 from ..storage import flush_folder, write_whole
 from ..verdict import Verdict
+from .configuration import StoreTable
 from .database import Database, StoreFailed, StoreRefused
 from .faults import reach
 
 _NAMESPACE = uuid.UUID("6ba1a7d4-0f0e-5a5c-9d1c-6a2f6e0b7f11")
+
+
+class ImageTooLarge(EdgeError):
+    """An image has more bytes than may be taken, and never will be."""
 
 
 class SpoolFull(StoreFailed):
@@ -76,9 +82,13 @@ def verdict_id(image: str, bundle: str, frame: int) -> str:
 class Store:
     """The store in one folder, used by many threads: each has its own connection."""
 
-    def __init__(self, folder: Path, most_bytes: int) -> None:
+    def __init__(self, table: StoreTable) -> None:
+        """Open or make it. Raises StoreRefused."""
+        folder = table.folder
         self.folder = folder
-        self.most_bytes = most_bytes
+        self.most_image_bytes = table.most_image_bytes
+        self._most_waiting_bytes = table.most_waiting_bytes
+        self._lock = FileLock(folder / "lock", blocking=False)
         self._images = folder / "images"
         try:
             self._images.mkdir(parents=True, exist_ok=True)
@@ -90,6 +100,19 @@ class Store:
         """Set whenever an image comes in."""
         self.judged = threading.Event()
         """Set whenever a verdict comes in."""
+
+    def take_possession(self) -> None:
+        """Be the one service that works on this store, until the process ends. Removes what was being written
+        when the one before it ended.
+
+        Raises StoreRefused where another service has it.
+        """
+        try:
+            self._lock.acquire()
+        except Timeout as error:
+            raise StoreRefused(f"store {self.folder}: another service works on it") from error
+        except OSError as error:
+            raise StoreRefused(f"store {self.folder}: {error.strerror}") from error
         self._remove_unacknowledged()
 
     @property
@@ -101,8 +124,10 @@ class Store:
         """Take an image: when this returns its digest, the image is on stable storage. One that is known, and
         has its verdict by `bundle` or waits for it, is not taken twice.
 
-        Raises StoreFailed.
+        Raises StoreFailed, SpoolFull, ImageTooLarge.
         """
+        if len(data) > self.most_image_bytes:
+            raise self.too_large(len(data))
         digest = digest_of(data)
         with self._taking:
             if self._is_done_or_waiting(digest, bundle):
@@ -121,6 +146,10 @@ class Store:
         reach("image kept, not acknowledged")
         self.arrived.set()
         return digest
+
+    def too_large(self, size: int) -> ImageTooLarge:
+        """What is said of an image of so many bytes."""
+        return ImageTooLarge(f"{size:,} bytes, expected at most {self.most_image_bytes:,} (most-image-bytes)")
 
     def path_of(self, digest: str) -> Path:
         """Where an image's bytes lie."""
@@ -261,9 +290,9 @@ class Store:
 
     def _require_room(self, size: int) -> None:
         used = self._database.read("SELECT coalesce(sum(size), 0) FROM image WHERE state = 'waiting'")[0][0]
-        if used + size > self.most_bytes:
+        if used + size > self._most_waiting_bytes:
             raise SpoolFull(
-                f"{used:,} bytes of images wait to be scored, {size:,} more would exceed {self.most_bytes:,}; "
+                f"{used:,} bytes of images wait to be scored, {size:,} more would exceed {self._most_waiting_bytes:,}; "
                 "the image was not taken, send it again later"
             )
 

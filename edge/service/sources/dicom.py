@@ -10,21 +10,27 @@ import logging
 import ssl
 from collections.abc import Callable
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from pydicom.uid import AllTransferSyntaxes
 from pynetdicom import AE, AllStoragePresentationContexts, evt
+from pynetdicom.association import Association
 from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.events import Event
+from pynetdicom.pdu import P_DATA_TF
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
 from ...errors import EdgeError
 from ..configuration import DicomSourceTable, TlsTable
 from ..faults import reach
-from ..store import Store, StoreFailed
+from ..store import ImageTooLarge, Store, StoreFailed
 
-SUCCESS, NOT_AUTHORISED, OUT_OF_RESOURCES = 0x0000, 0x0124, 0xA700
+SUCCESS, CANNOT_UNDERSTAND, OUT_OF_RESOURCES = 0x0000, 0xC000, 0xA700
 _REJECTED = (0x01, 0x01, 0x03)
 """Permanently, by the service user: calling AE title not recognised (PS3.8, 9.3.4)."""
+
+_LONGEST_REQUEST = 2**20
+"""Bytes of an A-ASSOCIATE-RQ, which tells all that a peer may send, and of a message's command set."""
 
 _log = logging.getLogger(__name__)
 
@@ -41,12 +47,15 @@ class DicomSource:
     def __init__(self, table: DicomSourceTable, store: Store, bundle: Callable[[], str]) -> None:
         self._table, self._store, self._bundle = table, store, bundle
         self._peers = {(peer.ae_title, peer.address) for peer in table.peers}
+        self._received: WeakKeyDictionary[Association, int] = WeakKeyDictionary()
         self._entity = self._configured()
         self._server: object | None = None
 
     def start(self) -> None:
         """Listen. Raises SourceRefused where the port cannot be had or the TLS files cannot be read."""
         handlers: list[Any] = [
+            (evt.EVT_CONN_OPEN, self._opened),
+            (evt.EVT_PDU_RECV, self._bound),
             (evt.EVT_REQUESTED, self._admit),
             (evt.EVT_C_STORE, self._keep),
             (evt.EVT_C_ECHO, lambda event: SUCCESS),
@@ -84,6 +93,36 @@ class DicomSource:
             entity.add_supported_context(context.abstract_syntax, AllTransferSyntaxes)
         return entity
 
+    def _opened(self, event: Any) -> None:
+        """Close what comes from elsewhere before a byte of it is read. Of the others, read no PDU longer than is
+        configured, whatever it says of its length, and wait no longer for its rest."""
+        connection = event.assoc.dul.socket
+        assert connection is not None
+        assert connection.socket is not None
+        if event.address[0] not in {address for _, address in self._peers}:
+            _log.warning("DICOM connection from %s closed: not among the configured peers", event.address[0])
+            connection.close()
+            return
+        connection.socket.settimeout(self._table.idle_seconds)
+        receive = connection.recv
+
+        def bounded(nr_bytes: int) -> bytearray:
+            if nr_bytes > _LONGEST_REQUEST + self._table.most_pdu_bytes:
+                raise ConnectionError(f"a PDU of {nr_bytes:,} bytes")
+            return receive(nr_bytes)
+
+        connection.recv = bounded
+
+    def _bound(self, event: Event) -> None:
+        """End an association that sends an image larger than may be taken."""
+        if not isinstance(event.pdu, P_DATA_TF):
+            return
+        received = self._received.get(event.assoc, 0) + event.pdu.pdu_length
+        self._received[event.assoc] = received
+        if received > self._store.most_image_bytes + _LONGEST_REQUEST:
+            _log.warning("DICOM association ended: an image of more than %s", self._store.too_large(received))
+            event.assoc.abort(block=False)
+
     def _admit(self, event: Event) -> None:
         """Reject whoever is not configured: the AE title together with the address that it calls from."""
         requestor = event.assoc.requestor
@@ -95,12 +134,16 @@ class DicomSource:
 
     def _keep(self, event: Event) -> int:
         assert isinstance(event.request, C_STORE)
+        self._received.pop(event.assoc, None)
         name = str(event.request.AffectedSOPInstanceUID)
         try:
             self._store.keep(event.encoded_dataset(), "dicom", name, self._bundle())
         except StoreFailed as full:
             _log.warning("DICOM image not taken: %s", full)
             return OUT_OF_RESOURCES
+        except ImageTooLarge as refusal:
+            _log.warning("DICOM image not taken: %s", refusal)
+            return CANNOT_UNDERSTAND
         reach("acknowledged")
         return SUCCESS
 

@@ -1,5 +1,7 @@
 """Watched folders: files are taken once they are written, and moved out when they are kept.
 
+Files that are larger than may be taken are moved out as well, into a folder of their own.
+
 Folders are looked through instead of watched by the operating system's events, since network shares
 do not send them.
 """
@@ -20,6 +22,8 @@ from ..store import Store, StoreFailed
 
 TAKEN = "taken"
 """Sub-folder that files are moved to once they are on stable storage."""
+TOO_LARGE = "too-large"
+"""Sub-folder that files are moved to which are larger than may be taken."""
 
 _log = logging.getLogger(__name__)
 
@@ -87,10 +91,18 @@ class FolderSource(threading.Thread):
         return now - since >= self._table.settle_seconds
 
     def _take(self, path: Path) -> None:
+        size = path.stat().st_size
+        if size > self._store.most_image_bytes:
+            _log.warning("folder %s: a file was not taken: %s", self._table.path, self._store.too_large(size))
+            self._move(path, TOO_LARGE, path.name)
+            return
         digest = self._store.keep(path.read_bytes(), "folder", image_name(path), self._bundle())
-        taken = self._table.path / TAKEN
-        taken.mkdir(exist_ok=True)
-        path.replace(taken / f"{digest.removeprefix('sha256:')[:16]}-{path.name}")
-        flush_folder(taken)
+        self._move(path, TAKEN, f"{digest.removeprefix('sha256:')[:16]}-{path.name}")
         reach("acknowledged")
+
+    def _move(self, path: Path, where: str, name: str) -> None:
+        folder = self._table.path / where
+        folder.mkdir(exist_ok=True)
+        path.replace(folder / name)
+        flush_folder(folder)
         del self._seen[path]

@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from fisherlens.edge.service.configuration import StoreTable
 from fisherlens.edge.service.store import Store
 
 PATIENCE_SECONDS = 60.0
@@ -20,13 +21,15 @@ PATIENCE_SECONDS = 60.0
 
 @dataclass
 class Running:
-    """One service in a folder: `inbox` is watched, `lines` is where verdicts are delivered."""
+    """One service in a folder: `inbox` is watched, `lines` is where verdicts are delivered. piped: its
+    standard input and output are the test's."""
 
     folder: Path
     bundle: Path
     extra: str = ""
     store_table: str = ""
     environment: dict[str, str] = field(default_factory=dict)
+    piped: bool = False
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -67,7 +70,13 @@ class Running:
         command = [sys.executable, "-m", "fisherlens.edge.commands.main", "serve", str(self.configure())]
         environment = {**os.environ, **self.environment, **({"FISHERLENS_FAULT": fault} if fault else {})}
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(command, env=environment, stderr=log, stdout=log)
+            self.process = subprocess.Popen(
+                command,
+                env=environment,
+                stderr=log,
+                stdin=subprocess.PIPE if self.piped else None,
+                stdout=subprocess.PIPE if self.piped else log,
+            )
 
     def wait_for(self, condition: Callable[[], object], what: str) -> None:
         """Look every 50 ms until `condition` holds; fail in words if it does not in time, or the service ends."""
@@ -92,4 +101,4 @@ class Running:
 
     def store(self) -> Store:
         """The store as the service left it, or has it now."""
-        return Store(self.folder / "store", 2**40)
+        return Store(StoreTable(folder=self.folder / "store"))

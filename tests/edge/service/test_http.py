@@ -39,8 +39,8 @@ class Served(Running):
 def served(tmp_path: Path, ensemble_bundle: Path) -> Iterator[Served]:
     (tmp_path / "token").write_text(TOKEN)
     port = free_port()
-    http = f'[source.http]\nport = {port}\ntoken-file = "token"\nmost-image-bytes = 100000'
-    served = Served(tmp_path, ensemble_bundle, http)
+    http = f'[source.http]\nport = {port}\ntoken-file = "token"'
+    served = Served(tmp_path, ensemble_bundle, http, store_table="most-image-bytes = 100000")
     served.port = port
     served.start()
     served.wait_for(lambda: "INFO started" in served.log.read_text(), "the start")
