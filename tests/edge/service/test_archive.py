@@ -5,10 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-import time
-import urllib.request
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -22,61 +19,12 @@ from fisherlens.models.mammography.acquisition import Exposure
 from fisherlens.models.mammography.dicom import write_dicom
 
 from ...bundles import usual_image
+from .certificates import Authority, Certified
+from .orthanc import ORTHANC, Orthanc
 from .ports import free_port
 from .running import Running
 
-ORTHANC = shutil.which("Orthanc") or "/usr/sbin/Orthanc"
 pytestmark = pytest.mark.skipif(not Path(ORTHANC).exists(), reason="Orthanc is not installed (Debian: orthanc)")
-
-
-@dataclass
-class Orthanc:
-    """One archive in a folder."""
-
-    folder: Path
-    http: int
-    dicom: int
-    process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        settings = {
-            "Name": "test", "StorageDirectory": str(self.folder), "IndexDirectory": str(self.folder),
-            "HttpPort": self.http, "DicomPort": self.dicom, "DicomAet": "ARCHIVE", "RemoteAccessAllowed": False,
-            "AuthenticationEnabled": False, "Plugins": [],
-        }  # fmt: skip
-        self.folder.mkdir(exist_ok=True)
-        configuration = self.folder / "orthanc.json"
-        configuration.write_text(json.dumps(settings))
-        log = (self.folder / "log").open("ab")
-        self.process = subprocess.Popen([ORTHANC, configuration], stdout=log, stderr=log)
-        end = time.monotonic() + 30
-        while not self._answers():
-            assert time.monotonic() < end, (self.folder / "log").read_text()
-            time.sleep(0.1)
-
-    def stop(self) -> None:
-        assert self.process is not None
-        self.process.terminate()
-        self.process.wait(30)
-
-    def get(self, path: str) -> bytes:
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.http}{path}", timeout=10) as answer:
-            return answer.read()
-
-    def instances(self, folder: Path) -> list[pydicom.FileDataset]:
-        """All that it holds."""
-        found = []
-        for identifier in json.loads(self.get("/instances")):
-            path = folder / f"{identifier}.dcm"
-            path.write_bytes(self.get(f"/instances/{identifier}/file"))
-            found.append(pydicom.dcmread(path))
-        return found
-
-    def _answers(self) -> bool:
-        try:
-            return bool(self.get("/system"))
-        except OSError:
-            return False
 
 
 @pytest.fixture
@@ -218,3 +166,51 @@ def test_a_validator_finds_no_error_in_report_and_map(ensemble_bundle: Path, tmp
         result = subprocess.run(["dciodvfy", tmp_path / f"{name}.dcm"], capture_output=True, text=True, check=False)
         errors = [line for line in (result.stdout + result.stderr).splitlines() if line.startswith("Error")]
         assert errors == [], name
+
+
+def test_an_archive_is_reached_over_tls_and_only_the_one_that_the_authority_vouches_for(
+    tmp_path: Path, ensemble_bundle: Path
+) -> None:
+    ours, theirs = Authority(tmp_path, "hospital"), Authority(tmp_path, "elsewhere")
+    server, client = ours.certify("archive"), ours.certify("workstation")
+    archive = Orthanc(
+        tmp_path / "orthanc",
+        free_port(),
+        free_port(),
+        {
+            "DicomTlsEnabled": True,
+            "DicomTlsCertificate": str(server.certificate),
+            "DicomTlsPrivateKey": str(server.key),
+            "DicomTlsTrustedCertificates": str(ours.certificate),
+        },
+    )
+    running = Running(tmp_path, ensemble_bundle, over_tls(archive, client, theirs))
+    running.configure()
+    image(running.inbox / "0.dcm", 0)
+    archive.start()
+    try:
+        running.start()
+        running.wait_for(lambda: "no association" in running.log.read_text(), "the refusal of a strange archive")
+        assert running.stop() == 0
+        running.extra = over_tls(archive, client, ours)
+        running.start()
+        running.wait_for(lambda: delivered(running, 1), "the delivery")
+        assert running.stop() == 0
+    finally:
+        archive.stop()
+
+
+def over_tls(archive: Orthanc, client: Certified, authority: Authority) -> str:
+    """The destination's tables."""
+    return f"""
+        [[destination.archive]]
+        name = "archive"
+        host = "127.0.0.1"
+        port = {archive.dicom}
+        ae-title = "ARCHIVE"
+        seconds = 3.0
+        [destination.archive.tls]
+        certificate = "{client.certificate}"
+        key = "{client.key}"
+        authorities = "{authority.certificate}"
+        """
