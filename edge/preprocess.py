@@ -11,6 +11,9 @@ from .manifest import Input
 from .reading import Frame, Header
 from .reading.frame import Pixels
 
+_TURNED = ("MONOCHROME1", "MONOCHROME2")
+"""Photometric interpretations that differ in which end is white alone (PS3.3 C.7.6.3.1.2)."""
+
 
 def check_header(header: Header, expected: Input) -> None:
     """Refuse, before anything is decoded, a frame that the bundle was not made for.
@@ -37,6 +40,9 @@ def check_header(header: Header, expected: Input) -> None:
         for name in given
         if wanted[name] is not None and given[name] is not None and given[name] != wanted[name]
     ]
+    have, want = header.photometric_interpretation, expected.photometric_interpretation
+    if want is not None and have is not None and have != want and not {have, want} <= set(_TURNED):
+        wrong.append(f"photometric interpretation {have}, expected {want}")
     spacing, within = header.pixel_spacing, expected.pixel_spacing
     if spacing is not None and within is not None and not within[0] <= spacing <= within[1]:
         wrong.append(f"pixel spacing {spacing:g} mm, expected {within[0]:g} to {within[1]:g} mm")
@@ -69,6 +75,8 @@ def preprocess(frame: Frame, expected: Input) -> NDArray[np.float32]:
     top = _highest(frame, expected)
     if frame.modality_lut is not None:
         pixels = frame.modality_lut(pixels)
+        if not np.isfinite(pixels).all():
+            raise ImageRefused("pixels are NaN or infinite after the modality LUT, expected finite numbers")
     values = np.array(pixels, dtype=np.float32)
     if top is not None:
         values = top - values
@@ -105,7 +113,7 @@ def _highest(frame: Frame, expected: Input) -> np.float32 | None:
     """Sum of the ends of the stored range after the modality LUT: what values are taken from when a
     frame must be turned round, None when it need not."""
     have, want = frame.header.photometric_interpretation, expected.photometric_interpretation
-    if want is None or have is None or have == want or have not in ("MONOCHROME1", "MONOCHROME2"):
+    if want is None or have is None or have == want:
         return None
     bits = frame.header.bits_stored
     assert bits is not None

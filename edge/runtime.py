@@ -285,8 +285,10 @@ def _reason(check: CheckResult) -> str:
 
 
 def _digest(path: Path) -> str | None:
-    """Digest of a file's bytes, None where there are none to read."""
+    """Digest of a file's bytes, None where there are none to read; a pipe would be waited for without end."""
     try:
+        if not path.is_file():
+            return None
         with path.open("rb") as file:
             return "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()
     except (OSError, ValueError):

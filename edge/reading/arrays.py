@@ -26,7 +26,7 @@ def open_array(path: Path) -> ImageFile:
     """
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, OSError, EOFError, SyntaxError, MemoryError) as error:
+    except Exception as error:  # NumPy's parser of headers raises many kinds
         raise ImageRefused(f"not a readable .npy file: {error}") from error
     stack = array[None] if array.ndim == 2 else array
     header = array_header(stack.shape[1:], stack.dtype, frames=stack.shape[0]) if stack.ndim > 2 else None

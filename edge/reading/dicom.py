@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pydicom
 from pydicom.encaps import get_frame
+from pydicom.filereader import read_file_meta_info
 from pydicom.pixels import apply_modality_lut, pixel_array
-from pydicom.uid import JPEGLSTransferSyntaxes, JPEGTransferSyntaxes
+from pydicom.uid import DeflatedExplicitVRLittleEndian, JPEGLSTransferSyntaxes, JPEGTransferSyntaxes
 
 from ..errors import ImageRefused
 from .frame import MAX_PIXELS, Frame, Header, ImageFile, Pixels
@@ -32,17 +33,27 @@ def open_dicom(path: Path) -> ImageFile:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # odd values are judged below, by what they are needed for
+            _refuse_deflated(path)
             dataset = pydicom.dcmread(path, stop_before_pixels=True)
             header = _header(dataset)
+            modality_lut = _modality_lut(dataset)
+            identifier = str(dataset.get("SOPInstanceUID") or "") or None
     except ImageRefused:
         raise
     except Exception as error:  # pydicom raises many kinds on damaged files
-        raise ImageRefused(f"DICOM header cannot be read: {error}") from error
+        # Not what pydicom says: it may quote a value, which may be a patient's.
+        raise ImageRefused(f"DICOM header cannot be read ({type(error).__name__})") from error
     if header.rows * header.columns > MAX_PIXELS:
         raise ImageRefused(
             f"{header.rows} x {header.columns} pixels are more than the {MAX_PIXELS} that a frame may have"
         )
-    return ImageFile(header, lambda index: Frame(header, _decoded(path, header, index), _modality_lut(dataset)))
+    return ImageFile(header, lambda index: Frame(header, _decoded(path, header, index), modality_lut), identifier)
+
+
+def _refuse_deflated(path: Path) -> None:
+    """A deflated data set (PS3.5 A.5) may grow a thousandfold while its header is read."""
+    if read_file_meta_info(path).get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian:
+        raise ImageRefused("transfer syntax Deflated Explicit VR Little Endian, expected one that is not deflated")
 
 
 def _header(dataset: pydicom.Dataset) -> Header:
@@ -56,7 +67,7 @@ def _header(dataset: pydicom.Dataset) -> Header:
         frames=int(dataset.get("NumberOfFrames") or 1),
         bits_stored=int(dataset.BitsStored),
         signed=bool(dataset.get("PixelRepresentation") or 0),
-        modality=str(dataset.get("Modality") or "") or None,
+        modality=str(dataset.get("Modality") or "none"),
         photometric_interpretation=str(dataset.PhotometricInterpretation),
         pixel_spacing=_pixel_spacing(dataset),
     )
@@ -117,8 +128,24 @@ def _first_line(error: Exception) -> str:
 def _modality_lut(dataset: pydicom.Dataset) -> Any:
     """Rescale slope and intercept, or the modality LUT sequence; None where they change nothing."""
     if "ModalityLUTSequence" in dataset:
-        return lambda pixels: apply_modality_lut(pixels, dataset)
-    slope, intercept = float(dataset.get("RescaleSlope") or 1.0), float(dataset.get("RescaleIntercept") or 0.0)
+        return lambda pixels: _looked_up(pixels, dataset)
+    slope, intercept = _number(dataset, "RescaleSlope", 1.0), _number(dataset, "RescaleIntercept", 0.0)
+    if slope == 0:
+        raise ImageRefused("RescaleSlope 0, expected another number")
     if (slope, intercept) == (1.0, 0.0):
         return None
-    return lambda pixels: pixels * np.float32(slope) + np.float32(intercept)
+    with np.errstate(over="ignore"):
+        factor, summand = np.float32(slope), np.float32(intercept)
+    return lambda pixels: pixels * factor + summand
+
+
+def _looked_up(pixels: Pixels, dataset: pydicom.Dataset) -> Pixels:
+    try:
+        return apply_modality_lut(pixels, dataset)
+    except Exception as error:  # a table may lack anything
+        raise ImageRefused(f"modality LUT sequence cannot be used ({type(error).__name__})") from error
+
+
+def _number(dataset: pydicom.Dataset, keyword: str, default: float) -> float:
+    value = dataset.get(keyword)
+    return default if value in (None, "") else float(value)

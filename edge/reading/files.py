@@ -6,17 +6,26 @@ import stat
 from pathlib import Path
 
 from ..errors import ImageRefused
-from .frame import ImageFile
+from .frame import MAX_FRAMES, ImageFile
+
+_MAGIC = 128
+"""Bytes of the preamble, behind which DICOM's prefix stands."""
 
 
 def open_image(path: Path) -> ImageFile:
     """Open an image file and read its header.
 
     Raises ImageRefused for whatever is not a readable image: missing, empty, a folder, a dangling
-    link, another format, a broken header.
+    link, another format, a broken header, more frames than MAX_FRAMES.
     """
-    start = _beginning(path)
-    if start[128:132] == b"DICM":
+    file = _opened(path, _beginning(path))
+    if file.header.frames > MAX_FRAMES:
+        raise ImageRefused(f"{file.header.frames:,} frames, expected at most {MAX_FRAMES:,} in a file")
+    return file
+
+
+def _opened(path: Path, start: bytes) -> ImageFile:
+    if start[_MAGIC:] == b"DICM":
         from .dicom import open_dicom
 
         return open_dicom(path)
@@ -31,6 +40,14 @@ def open_image(path: Path) -> ImageFile:
     raise ImageRefused("unknown format, expected DICOM with its preamble, PNG, TIFF or NumPy .npy")
 
 
+def is_dicom(path: Path) -> bool:
+    """Whether a file begins as DICOM's do (PS3.10 7.1), whatever follows."""
+    try:
+        return _beginning(path)[_MAGIC:] == b"DICM"
+    except ImageRefused:
+        return False
+
+
 def _beginning(path: Path) -> bytes:
     try:
         mode = path.stat().st_mode
@@ -39,7 +56,7 @@ def _beginning(path: Path) -> bytes:
         if not stat.S_ISREG(mode):
             raise ImageRefused("is no regular file, expected an image file")
         with path.open("rb") as file:
-            start = file.read(132)
+            start = file.read(_MAGIC + 4)
     except FileNotFoundError as error:
         if path.is_symlink():
             raise ImageRefused("link to something that does not exist") from error

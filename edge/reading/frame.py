@@ -16,6 +16,9 @@ Pixels = NDArray[Any]
 MAX_PIXELS = 2**27
 """Largest frame that is decoded, in pixels: 134 million, several times the largest detectors."""
 
+MAX_FRAMES = 10_000
+"""Frames of a file: each has its verdict, also where it is refused."""
+
 
 @dataclass(frozen=True)
 class Header:
@@ -57,13 +60,15 @@ class Frame:
 
 @dataclass(frozen=True)
 class ImageFile:
-    """An opened file: nothing is decoded until `frame(index)`, index from 0.
+    """An opened file: nothing is decoded until `frame(index)`, index from 0. sop_instance_uid: by which DICOM
+    knows it.
 
     `frame` raises ImageRefused where the pixels cannot be decoded.
     """
 
     header: Header
     frame: Callable[[int], Frame]
+    sop_instance_uid: str | None = None
 
 
 def array_header(shape: tuple[int, ...], dtype: np.dtype[Any], frames: int = 1) -> Header:

@@ -20,7 +20,7 @@ from pydicom.dataset import Dataset
 from ..errors import EdgeError, ImageRefused
 from ..manifest import Input
 from ..preprocess import check_header, preprocess
-from ..reading import open_image
+from ..reading import is_dicom, open_image
 
 STUDY = (
     "SpecificCharacterSet", "SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "PatientID",
@@ -51,10 +51,11 @@ class _Question(msgspec.Struct):
 
 
 class _Answer(msgspec.Struct):
-    """frames: of the file; 0 where it could not be opened. refusal: empty, or why there is no image. header:
-    in DICOM's JSON (PS3.18 annex F)."""
+    """frames: of the file; 0 where it could not be opened. name: see `Decoded`. refusal: empty, or why there is
+    no image. header: in DICOM's JSON (PS3.18 annex F)."""
 
     frames: int = 0
+    name: str = ""
     refusal: str = ""
     shape: tuple[int, ...] = ()
     image: bytes = b""
@@ -63,11 +64,13 @@ class _Answer(msgspec.Struct):
 
 class Decoded(msgspec.Struct, frozen=True):
     """One frame of a file. frames: how many the file has, at least 1. image: float32 [1, C, H, W], or None
-    and the `refusal` in words."""
+    and the `refusal` in words. name: of a DICOM file its SOP Instance UID, or its digest where that cannot
+    be read, since its file's name may be a patient's; empty for others."""
 
     frames: int
     image: NDArray[np.float32] | None
     refusal: str
+    name: str = ""
 
 
 class Sandbox:
@@ -86,8 +89,9 @@ class Sandbox:
         except SandboxFailed as failure:
             return Decoded(1, None, str(failure))
         if answer.refusal:
-            return Decoded(max(answer.frames, 1), None, answer.refusal)
-        return Decoded(answer.frames, np.frombuffer(answer.image, np.float32).reshape(answer.shape), "")
+            return Decoded(max(answer.frames, 1), None, answer.refusal, answer.name)
+        image = np.frombuffer(answer.image, np.float32).reshape(answer.shape)
+        return Decoded(answer.frames, image, "", answer.name)
 
     def header(self, path: Path) -> Dataset | None:
         """What a DICOM image says of its study, of STUDY's attributes; None where the file is not one.
@@ -157,17 +161,20 @@ def _serve(pipe: Connection, most_bytes: int) -> None:
 def _answered(question: _Question) -> _Answer:
     if question.input is None:
         return _header(Path(question.path))
-    frames = 0
+    path = Path(question.path)
+    answer = _Answer(name=f"sha256:{path.name}" if is_dicom(path) else "")
     try:
-        file = open_image(Path(question.path))
+        file = open_image(path)
+        answer.name = file.sop_instance_uid or answer.name
         check_header(file.header, question.input)
-        frames = file.header.frames
+        answer.frames = file.header.frames
         image = preprocess(file.frame(question.index), question.input)
+        answer.shape, answer.image = image.shape, image.tobytes()
     except ImageRefused as refusal:
-        return _Answer(frames=frames, refusal=str(refusal))
+        answer.refusal = str(refusal)
     except Exception as error:  # whatever a file does, it is answered
-        return _Answer(frames=frames, refusal=f"unexpected {type(error).__name__} while reading; please report it")
-    return _Answer(frames=frames, shape=image.shape, image=image.tobytes())
+        answer.refusal = f"unexpected {type(error).__name__} while reading; please report it"
+    return answer
 
 
 def _header(path: Path) -> _Answer:

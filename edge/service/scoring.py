@@ -102,14 +102,14 @@ def examined(runtime: Runtime, sandbox: Sandbox, waiting: Waiting, explain: Expl
         decoded = sandbox.decode(waiting.path, len(verdicts), runtime.bundle.manifest.input)
         frames = decoded.frames
         reach("decoded")
-        number = len(verdicts) + 1
+        number, name = len(verdicts) + 1, decoded.name or waiting.name
         try:
             if decoded.image is None:
                 raise ImageRefused(decoded.refusal)
-            verdicts.append(runtime.judge(decoded.image, explain, waiting.name, number, waiting.digest))
+            verdicts.append(runtime.judge(decoded.image, explain, name, number, waiting.digest))
         except Exception as error:  # whatever one frame does, the others are still scored
             reason = str(error) if isinstance(error, ImageRefused) else f"unexpected {type(error).__name__}: {error}"
-            verdicts.append(runtime.refused(reason, waiting.name, number, waiting.digest))
+            verdicts.append(runtime.refused(reason, name, number, waiting.digest))
     return verdicts
 
 

@@ -23,7 +23,7 @@ from .network import ThresholdNetwork
 from .observer import DIAMETERS_MM
 from .population import FIELD, PIXEL_SPACING_MM, fields
 
-VERSION = "2.0.0"
+VERSION = "2.1.0"
 MODALITY = "MG"
 
 INPUT = Input(

@@ -65,6 +65,8 @@ class StandardInput(threading.Thread):
     def _answered(self, line: bytes) -> dict[str, str]:
         try:
             path = self._path(line)
+            if not path.is_file():
+                raise LineRefused("no such file, or no regular one")
             if (size := path.stat().st_size) > self._store.most_image_bytes:
                 raise self._store.too_large(size)
             persistent = patiently(self.name, StoreFailed, self._stopping)

@@ -27,7 +27,7 @@ def test_every_line_is_answered_once_its_image_is_kept(service: Callable[..., Ru
     lines = {
         json.dumps({"path": "one.png"}): ("digest", digest_of(png(1))),
         json.dumps({"path": str(images / "one.png")}): ("digest", digest_of(png(1))),
-        json.dumps({"path": "none.png"}): ("error", "No such file or directory"),
+        json.dumps({"path": "none.png"}): ("error", "no such file"),
         json.dumps({"path": "huge.png"}): ("error", "100,001 bytes, expected at most 100,000"),
         json.dumps({"path": "../../outside.png"}): ("error", "leads out of the configured folder"),
         json.dumps({"file": "one.png"}): ("error", "unknown field `file`"),
