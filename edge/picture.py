@@ -35,6 +35,15 @@ def _spread(grid: NDArray, compact: CompactMap, shape: tuple[int, int]) -> NDArr
     return cv2.resize(grid, extent, interpolation=cv2.INTER_LINEAR)[: shape[0], : shape[1]]
 
 
+def image_picture(image: NDArray[np.float32], longer_side: int = 1024) -> NDArray[np.uint8]:
+    """The graph's image [1, C, H, W] in grey, uint8, at most `longer_side` pixels wide or high, from its 0.5th to
+    its 99.5th percentile."""
+    height, width = image.shape[2:]
+    scale = min(1.0, longer_side / max(height, width))
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return cv2.resize(_windowed(image[0].mean(axis=0)), size, interpolation=cv2.INTER_AREA).astype(np.uint8)
+
+
 def overlay_picture(
     compact: CompactMap,
     image: NDArray[np.float32],
@@ -44,14 +53,9 @@ def overlay_picture(
     """The map in colour over the graph's image [1, C, H, W], BGR uint8, at most `longer_side`
     pixels wide or high. The image is shown from its 0.5th to its 99.5th percentile; where the map is at its low end
     it stays grey. `codes` of a finer map stand in for the compact one's."""
-    height, width = image.shape[2:]
-    scale = min(1.0, longer_side / max(height, width))
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    grey = cv2.cvtColor(
-        cv2.resize(_windowed(image[0].mean(axis=0)), size, interpolation=cv2.INTER_AREA), cv2.COLOR_GRAY2BGR
-    )
-    cells = _spread(map_picture(compact) if codes is None else codes, compact, (height, width))
-    shown = cv2.resize(cells, size, interpolation=cv2.INTER_AREA)
+    grey = cv2.cvtColor(image_picture(image, longer_side), cv2.COLOR_GRAY2BGR)
+    cells = _spread(map_picture(compact) if codes is None else codes, compact, image.shape[2:])
+    shown = cv2.resize(cells, grey.shape[1::-1], interpolation=cv2.INTER_AREA)
     colour = cv2.applyColorMap(shown, cv2.COLORMAP_INFERNO)
     weight = (shown.astype(np.float32) / 255.0 * _STRENGTH)[..., None]
     return (grey * (1.0 - weight) + colour * weight).astype(np.uint8)

@@ -12,7 +12,15 @@ import pydicom
 from pydicom.encaps import get_frame
 from pydicom.filereader import read_file_meta_info
 from pydicom.pixels import apply_modality_lut, pixel_array
-from pydicom.uid import DeflatedExplicitVRLittleEndian, JPEGLSTransferSyntaxes, JPEGTransferSyntaxes
+from pydicom.uid import (
+    HTJ2K,
+    DeflatedExplicitVRLittleEndian,
+    HTJ2KLossless,
+    HTJ2KLosslessRPCL,
+    JPEG2000TransferSyntaxes,
+    JPEGLSTransferSyntaxes,
+    JPEGTransferSyntaxes,
+)
 
 from ..errors import ImageRefused
 from .frame import MAX_PIXELS, Frame, Header, ImageFile, Pixels
@@ -20,7 +28,10 @@ from .frame import MAX_PIXELS, Frame, Header, ImageFile, Pixels
 _ENCAPSULATED_ELEMENT = 12
 """Bytes of tag, VR and length in front of encapsulated pixel data (PS3.5 table 7.1-1)."""
 _END_OF_IMAGE = b"\xff\xd9"
-"""The marker that ends every JPEG and JPEG-LS stream (ITU-T T.81, B.1.1.3)."""
+"""The marker that ends every JPEG, JPEG-LS and JPEG 2000 stream (ITU-T T.81 B.1.1.3, T.800 A.4.4)."""
+_WITH_END = (
+    *JPEGTransferSyntaxes, *JPEGLSTransferSyntaxes, *JPEG2000TransferSyntaxes, HTJ2K, HTJ2KLossless, HTJ2KLosslessRPCL
+)  # fmt: skip
 _REQUIRED = ("Rows", "Columns", "BitsAllocated", "BitsStored", "PhotometricInterpretation")
 
 
@@ -109,11 +120,11 @@ def _decoded(path: Path, header: Header, index: int) -> Pixels:
 
 
 def _require_whole_stream(path: Path, header: Header, index: int) -> None:
-    """Refuse a JPEG or JPEG-LS stream that lacks its end marker: libjpeg decodes one that was cut off
-    without a word, and fills the rest."""
+    """Refuse a stream of the JPEG family that lacks its end marker: libjpeg and OpenJPEG decode one that was
+    cut off without a word, and fill the rest."""
     with path.open("rb") as file:
         dataset = pydicom.dcmread(file, stop_before_pixels=True)
-        if dataset.file_meta.TransferSyntaxUID not in (*JPEGTransferSyntaxes, *JPEGLSTransferSyntaxes):
+        if dataset.file_meta.TransferSyntaxUID not in _WITH_END:
             return
         file.seek(_ENCAPSULATED_ELEMENT, 1)
         stream = get_frame(file, index, number_of_frames=header.frames)

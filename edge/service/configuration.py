@@ -92,14 +92,25 @@ class DicomSourceTable(Table, frozen=True, kw_only=True):
     tls: TlsTable | None = None
 
 
-class HttpTable(Table, frozen=True, kw_only=True):
-    """The local HTTP endpoint. token_file: holds what a client must show to hand in images, 16 characters or
-    more."""
+class WebTable(Table, frozen=True, kw_only=True):
+    """Where something answers over HTTP: on this machine alone, unless `address` says otherwise."""
 
     port: Port
-    token_file: Path
     address: str = "127.0.0.1"
     most_connections: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 20
+
+
+class HttpTable(WebTable, frozen=True, kw_only=True):
+    """The endpoint that images are handed in to. token_file: holds what a client must show for it, 16 characters
+    or more."""
+
+    token_file: Path
+
+
+class PageTable(WebTable, frozen=True, kw_only=True):
+    """The operator's page, with health and metrics. charted: how many verdicts its control charts show."""
+
+    charted: Annotated[int, msgspec.Meta(ge=20, le=1000)] = 100
 
 
 class StandardInputTable(Table, frozen=True, kw_only=True):
@@ -185,6 +196,7 @@ class Configuration(Table, frozen=True, kw_only=True):
     scoring: ScoringTable = ScoringTable()
     source: SourceTables = SourceTables()
     destination: DestinationTables = DestinationTables()
+    page: PageTable | None = None
 
 
 def read_configuration(path: Path) -> Configuration:

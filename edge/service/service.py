@@ -18,13 +18,15 @@ from .delivery import Deliverer
 from .destinations import Destination
 from .destinations.archive import Archive
 from .destinations.json_lines import JsonLines
-from .http import HttpEndpoint
+from .page import OperatorPage
 from .sandbox import Sandbox
 from .scoring import Scorer, open_trusted
 from .sources.dicom import DicomSource
 from .sources.folder import FolderSource
+from .sources.http import HttpSource
 from .sources.standard_input import StandardInput
 from .store import Store
+from .web import state_routes
 
 _log = logging.getLogger(__name__)
 
@@ -69,7 +71,7 @@ class Service:
         names = tuple(destination.name for destination in destinations)
         self.scorer = Scorer(self.store, runtime, self._sandbox(), scoring, names)
         deliverers = [Deliverer(self.store, destination) for destination in destinations]
-        self._parts: list[Part] = [*self._opened_sources(), self.scorer, *deliverers]
+        self._parts: list[Part] = [*self._opened_sources(), *self._opened_page(), self.scorer, *deliverers]
 
     def _admit(self, runtime: Runtime) -> None:
         bundle = runtime.bundle
@@ -86,9 +88,20 @@ class Service:
         if tables.dicom is not None:
             sources.append(DicomSource(tables.dicom, self.store, self.bundle_digest))
         if tables.http is not None:
-            metrics = self.scorer.metrics
-            sources.append(HttpEndpoint(tables.http, self.store, self.bundle_digest, metrics, self.troubles))
+            state = state_routes(self.scorer.metrics, self.troubles)
+            sources.append(HttpSource(tables.http, self.store, self.bundle_digest, state))
         return sources
+
+    def _opened_page(self) -> list[Part]:
+        table = self.configuration.page
+        if table is None:
+            return []
+        state = state_routes(self.scorer.metrics, self.troubles)
+        return [OperatorPage(table, self.store, self._sandbox(), self._expected, self.states, state)]
+
+    def states(self) -> list[tuple[str, bool]]:
+        """All parts by name, and whether each runs."""
+        return [(part.name, part.is_alive()) for part in self._parts]
 
     def _opened_destinations(self) -> list[Destination]:
         tables = self.configuration.destination

@@ -58,6 +58,22 @@ class Pending:
 
 
 @dataclass(frozen=True)
+class Judged:
+    """A verdict with what is known of its image. received: UTC, ISO 8601. source: the kind that it came from."""
+
+    id: str
+    digest: str
+    source: str
+    received: str
+    verdict: Verdict
+
+    @classmethod
+    def of(cls, identifier: str, digest: str, source: str, received: str, record: bytes) -> Judged:
+        """From a row of the database."""
+        return cls(identifier, digest, source, received, msgspec.json.decode(record, type=Verdict))
+
+
+@dataclass(frozen=True)
 class Undelivered:
     """A delivery that failed, or was given up. created: when its verdict was."""
 
@@ -229,12 +245,14 @@ class Store:
             )
         return moved.rowcount == 1
 
-    def undelivered(self) -> list[Undelivered]:
-        """All deliveries that failed at least once or were given up, the oldest first."""
+    def undelivered(self, most: int = -1) -> list[Undelivered]:
+        """Deliveries that failed at least once or were given up, the oldest first: all, or so many."""
         rows = self._database.read(
             "SELECT verdict, destination, state, attempts, error, created FROM delivery "
             "JOIN verdict ON verdict.id = verdict "
-            "WHERE state = 'abandoned' OR (state = 'pending' AND attempts > 0) ORDER BY delivery.rowid"
+            "WHERE state = 'abandoned' OR (state = 'pending' AND attempts > 0) ORDER BY delivery.rowid "
+            "LIMIT ?",
+            (most,),
         )
         return [Undelivered(*row) for row in rows]
 
@@ -266,6 +284,20 @@ class Store:
             "SELECT id, record FROM verdict WHERE ?1 IS NULL OR image = ?1 ORDER BY rowid", (digest,)
         )
         return ((identifier, msgspec.json.decode(record, type=Verdict)) for identifier, record in rows)
+
+    def latest(self, most: int, bundle: str | None = None) -> list[Judged]:
+        """The latest verdicts, newest first; of one bundle, or of all."""
+        query = (
+            "SELECT id, image, source, received, record FROM verdict JOIN image ON digest = image "
+            "WHERE ?1 IS NULL OR bundle = ?1 ORDER BY verdict.rowid DESC LIMIT ?2"
+        )
+        return [Judged.of(*row) for row in self._database.read(query, (bundle, most))]
+
+    def judged_as(self, identifier: str) -> Judged | None:
+        """The verdict of this identifier; None where there is none."""
+        query = "SELECT id, image, source, received, record FROM verdict JOIN image ON digest = image WHERE id = ?"
+        rows = self._database.read(query, (identifier,))
+        return Judged.of(*rows[0]) if rows else None
 
     def knows(self, digest: str) -> bool:
         """Whether an image was ever taken."""

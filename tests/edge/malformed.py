@@ -318,7 +318,7 @@ MALFORMED: dict[str, tuple[Make, str]] = {
         "cannot be decoded",
     ),
     "truncated JPEG": (encapsulated(JPEGBaseline8Bit, jpeg()[:-200]), "cannot be decoded"),
-    "truncated JPEG 2000": (compressed(JPEG2000Lossless, 0.5), "cannot be decoded"),
+    "truncated JPEG 2000": (compressed(JPEG2000Lossless, 0.97), "cannot be decoded"),
     "JPEG-LS that is none": (
         encapsulated(JPEGLSLossless, b"\xff\xd8\xff\xf7" + bytes(40) + b"\xff\xd9"),
         "cannot be decoded",
