@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from .bundles import USUAL, ensemble, export, write_targets, write_usual
+from .edge.service.running import Running
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
@@ -72,3 +74,21 @@ def ensemble_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def dicom_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same ensemble, calibrated on DICOM images: MG, MONOCHROME1, 14 bit."""
     return ensemble(tmp_path_factory.mktemp("dicom"), ".dcm")
+
+
+@pytest.fixture
+def service(tmp_path: Path, ensemble_bundle: Path) -> Iterator[Callable[..., Running]]:
+    """Makes services, each in a folder of its own; `start` is the test's."""
+    made: list[Running] = []
+
+    def make(**fields: str) -> Running:
+        folder = tmp_path / f"service{len(made)}"
+        folder.mkdir()
+        made.append(Running(folder, ensemble_bundle, **fields))  # type: ignore[arg-type]
+        return made[-1]
+
+    yield make
+    for running in made:
+        if running.process is not None and running.process.poll() is None:
+            running.process.kill()
+            running.process.wait()

@@ -17,11 +17,14 @@ import atheris
 import numpy as np
 
 with atheris.instrument_imports(include=["fisherlens.edge.reading", "pydicom"]):
-    import fisherlens.edge.reading.arrays
-    import fisherlens.edge.reading.dicom
-    import fisherlens.edge.reading.raster  # noqa: F401  (loaded here, to be instrumented)
     from fisherlens.edge import ImageRefused
-    from fisherlens.edge.reading import Frame, open_image
+    from fisherlens.edge.reading import (
+        Frame,
+        arrays,  # noqa: F401  (loaded here, to be instrumented)
+        dicom,  # noqa: F401
+        open_image,
+        raster,
+    )
 
 from pydicom.data import get_testdata_files
 

@@ -1,0 +1,1 @@
+"""Installing where there is no network: one archive with everything, and what installs it."""
