@@ -20,15 +20,15 @@ with atheris.instrument_imports(include=["fisherlens.edge.reading", "pydicom"]):
     from fisherlens.edge import ImageRefused
     from fisherlens.edge.reading import (
         Frame,
-        arrays,  # noqa: F401  (loaded here, to be instrumented)
+        arrays,  # noqa: F401  (these three are loaded here, to be instrumented)
         dicom,  # noqa: F401
         open_image,
-        raster,
+        raster,  # noqa: F401
     )
 
 from pydicom.data import get_testdata_files
 
-from .malformed import array, raster, usual
+from . import malformed
 
 LARGEST_SEED = 20_000
 """Bytes: larger seeds slow the fuzzer down and hold nothing new."""
@@ -38,7 +38,8 @@ def write_seeds(folder: Path) -> None:
     """Our own files of each format, and pydicom's smaller ones."""
     folder.mkdir(exist_ok=True)
     work = Path(tempfile.mkdtemp())
-    made = [usual(work), raster("png")(work), raster("tif")(work), array(np.arange(1024.0).reshape(32, 32))(work)]
+    made = [make(work) for make in (malformed.usual, malformed.raster("png"), malformed.raster("tif"))]
+    made.append(malformed.array(np.arange(1024.0).reshape(32, 32))(work))
     for number, path in enumerate([*made, *map(Path, get_testdata_files())]):
         if path.is_file() and path.stat().st_size <= LARGEST_SEED:
             (folder / f"{number:03}-{path.name}").write_bytes(path.read_bytes())

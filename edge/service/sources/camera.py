@@ -105,7 +105,7 @@ class CameraSource(threading.Thread):
 
     def _lose(self, number: int, reason: str) -> None:
         self.lost += 1
-        _log.warning("%s: frame %d lost, the %d. one: %s", self.name, number, self.lost, reason)
+        _log.warning("%s: frame %d lost, %d in all: %s", self.name, number, self.lost, reason)
 
 
 def _pixels(buffer: Any, pixel_format: str) -> np.ndarray:
