@@ -275,6 +275,7 @@ _MEANINGS = {
     "fisher_profile": "Fisher information is spread over the network's layers as on hardly any usual image",
     "fisher_form": "the prediction's entropy depends on the parameters as on hardly any usual image",
     "largest_eigenvalue": "a small change of the image changes the result as on hardly any usual image",
+    "ensemble_disagreement": "the networks of the ensemble disagree as on hardly any usual image",
     "combined": "the checks together are as far from usual as on hardly any usual image",
 }
 

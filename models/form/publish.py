@@ -23,7 +23,7 @@ from .network import FormNetwork
 from .population import measurements
 from .surface import SIZE
 
-VERSION = "1.0.0"
+VERSION = "1.1.0"
 
 INPUT = Input(rows=SIZE, columns=SIZE, samples_per_pixel=len(SOURCES_MM))
 MEASURAND = Measurand(name="form deviation", unit="um")
@@ -33,6 +33,7 @@ REQUEST = Request(
     head=Gaussian(),
     input=INPUT,
     probes=2,
+    checks=("fisher_trace", "fisher_profile", "ensemble_disagreement"),
     combine=True,
 )
 

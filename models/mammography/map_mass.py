@@ -1,4 +1,4 @@
-"""On what of the phantom do the maps lie? `python -m fisherlens.models.mammography.map_mass members.pt`.
+"""On what of the phantom do the maps lie? `python -m fisherlens.models.mammography.map_mass`.
 
 For each kind of map, the share of its mass on the discs that are there to be seen, on their rims and on
 the grid lines, beside the share of the field's area that these take: what a map without any relation
@@ -27,7 +27,8 @@ from fisherlens.export.maps import MAPS
 from fisherlens.export.network import from_modules
 from fisherlens.export.normalise import normalise
 
-from ..weights import load
+from ..weights import members_of
+from . import BUNDLE
 from .network import ThresholdNetwork
 from .observer import DIAMETERS_MM
 from .phantom import CELL_MM, LINE_WIDTH_MM
@@ -67,9 +68,9 @@ def _threshold_at(diameter: float, acquisition: Acquisition) -> float:
     return float(np.exp(logs))
 
 
-def explainer(weights: Path, kind: str) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
-    """A function of an image [1, 1, FIELD, FIELD] that gives the map of one member's results, of its shape."""
-    (network,) = from_modules(load(weights, ThresholdNetwork)[:1], SHAPE, "mammography")
+def explainer(member: ThresholdNetwork, kind: str) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
+    """A function of an image [1, 1, FIELD, FIELD] that gives the map of the member's results, of its shape."""
+    (network,) = from_modules([member], SHAPE, "mammography")
     instrumented = instrument(join([normalise(network.model, SHAPE, "mammography")]), Gaussian(logarithmic=True), 2)
     values = MAPS[kind].values(instrumented)
     session = open_session(ir.to_proto(as_model(instrumented.forward.tape.graph, {"map": values})).SerializeToString())
@@ -83,20 +84,23 @@ def shares(mass: NDArray[np.float32], where: dict[str, NDArray[np.bool_]]) -> ND
 
 
 @click.command()
-@click.argument("weights", type=click.Path(path_type=Path, exists=True))
-@click.option("--images", default=10, show_default=True, help="Usual images.")
-def main(weights: Path, images: int) -> None:
-    """Print where the maps of the first member in WEIGHTS lie."""
+@click.option("--bundle", type=click.Path(path_type=Path), default=BUNDLE, show_default="the shipped one")
+@click.option("--images", default=5, show_default=True, help="Usual images.")
+@click.option("--kind", "kinds", multiple=True, type=click.Choice(list(MAPS)), help="Of map; all if not given.")
+def main(bundle: Path, images: int, kinds: tuple[str, ...]) -> None:
+    """Print where the maps of the first member in a bundle lie (a quarter of an hour on two cores)."""
+    member = members_of(bundle, ThresholdNetwork)[0]
     taken = [usual(number, "map mass") for number in range(images)]
     where = [parts(acquisition) for acquisition in taken]
     fields = [reader(acquisition.field())() for acquisition in taken]
     chance = np.mean([[found[part].mean() for part in PARTS] for found in where], axis=0)
     table = Table("share of the map's mass", *PARTS)
-    for kind in track(list(MAPS), "explain"):
-        explain = explainer(weights, kind)
-        mean = np.mean([shares(explain(image), found) for image, found in zip(fields, where, strict=True)], axis=0)
-        table.add_row(kind, *(f"{100 * m:.1f} % ({m / c:.1f})" for m, c in zip(mean, chance, strict=True)))
-    table.add_row("chance: share of the area", *(f"{100 * c:.1f} %" for c in chance))
+    for kind in kinds or MAPS:
+        explain = explainer(member, kind)
+        found = [shares(explain(image), seen) for image, seen in track(list(zip(fields, where, strict=True)), kind)]
+        mean = np.mean(found, axis=0)
+        table.add_row(kind, *(f"{100 * m:.2f} % ({m / c:.1f})" for m, c in zip(mean, chance, strict=True)))
+    table.add_row("chance: share of the area", *(f"{100 * c:.2f} %" for c in chance))
     console = Console(highlight=False, width=110)
     console.print(table)
     console.print(f"{images} usual images; in brackets as a multiple of chance")

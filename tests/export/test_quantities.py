@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call, jacrev
 
+from fisherlens.export.errors import NetworkError
 from fisherlens.export.fisher_form import fisher_form, sensitivity
 from fisherlens.export.heads import Gaussian, Head, Softmax
 from fisherlens.export.instrumented import Instrumented
@@ -106,6 +107,46 @@ def test_the_largest_eigenvalue_is_that_of_the_information_about_the_image(head:
         np.testing.assert_allclose(
             given["component"].ravel(), values[-1] * vectors[:, -1] ** 2, atol=TOLERANCE * values[-1]
         )
+
+
+def members(count: int) -> list[nn.Module]:
+    """Networks like `smooth`, each with weights of its own."""
+    found = []
+    for seed in range(count):
+        found.append(smooth())
+        torch.manual_seed(seed)
+        nn.init.normal_(list(found[-1].parameters())[-2])
+    return found
+
+
+def test_the_disagreement_of_an_ensemble_of_regressors_is_the_mean_ratio_of_its_variances() -> None:
+    ensemble = members(3)
+    measured = evaluated(ensemble, IMAGES, Gaussian(), _disagreement)
+    for image, given in zip(IMAGES, measured, strict=True):
+        outputs = torch.stack([member.double()(image[None].double())[0] for member in deepcopy(ensemble)])
+        means, log_variances = outputs.chunk(2, dim=1)
+        ratio = means.var(dim=0, unbiased=False) / log_variances.exp().mean(dim=0)
+        assert given["disagreement"] == pytest.approx(float(ratio.log().mean().exp().detach()), rel=1e-4)
+
+
+def test_the_disagreement_of_an_ensemble_of_classifiers_is_its_mutual_information() -> None:
+    ensemble = members(3)
+    measured = evaluated(ensemble, IMAGES, Softmax(), _disagreement)
+    for image, given in zip(IMAGES, measured, strict=True):
+        outputs = torch.stack([member.double()(image[None].double())[0] for member in deepcopy(ensemble)])
+        whole = torch.distributions.Categorical(outputs.softmax(1).mean(dim=0)).entropy()
+        single = torch.distributions.Categorical(logits=outputs).entropy().mean()
+        assert given["disagreement"] == pytest.approx(float((whole - single).detach()), rel=1e-4)
+
+
+@pytest.mark.parametrize("head", [Softmax(), Gaussian()])
+def test_a_single_network_cannot_disagree(head: Head) -> None:
+    with pytest.raises(NetworkError, match="it needs several"):
+        evaluated(smooth(), IMAGES, head, _disagreement)
+
+
+def _disagreement(instrumented: Instrumented) -> dict:
+    return {"disagreement": STATISTICS["ensemble_disagreement"](instrumented)}
 
 
 def test_the_gradient_map_is_the_squared_derivative_of_the_predicted_log_probability() -> None:

@@ -142,13 +142,14 @@ def charts(oldest_first: Sequence[Judged]) -> list[Chart]:
     checked: dict[str, list[Value]] = {}
     alphas: dict[str, float] = {}
     for one in judged:
+        usual = one.verdict.outcome == "accepted"
         for result in one.verdict.results:
             title = f"{result.name}: {result.text}, {one.received}"
-            value = Value(result.value, result.low, result.high, title, one.id)
+            value = Value(result.value, result.low, result.high, usual, title, one.id)
             measured.setdefault(f"{result.name} / {result.unit}", []).append(value)
         for check in one.verdict.checks:
             title = f"{check.name}: p = {check.p_value:.2g}, {one.received}"
-            value = Value(check.p_value, check.p_value, check.p_value, title, one.id)
+            value = Value(check.p_value, check.p_value, check.p_value, usual, title, one.id)
             checked.setdefault(check.name, []).append(value)
             alphas[check.name] = check.alpha
     return [

@@ -49,11 +49,13 @@ class Chart:
 
 @dataclass(frozen=True)
 class Value:
-    """One value to be charted, with the ends of its interval."""
+    """One value to be charted, with the ends of its interval. usual: of an image that was not flagged; only such
+    say where limits lie and what the picture must hold."""
 
     value: float
     low: float
     high: float
+    usual: bool
     title: str
     link: str
 
@@ -71,8 +73,9 @@ def limits(values: Sequence[float]) -> tuple[float, float, float] | None:
 
 def measured_chart(title: str, values: Sequence[Value]) -> Chart:
     """Values of a measurand, oldest first, with their intervals."""
-    found = limits([value.value for value in values])
-    shown = [end for value in values for end in (value.low, value.high)] + list(found or [])
+    usual = [value for value in values if value.usual] or values
+    found = limits([value.value for value in usual])
+    shown = [end for value in usual for end in (value.low, value.high)] + list(found or [])
     scale = _Scale(min(shown, default=0.0), max(shown, default=1.0))
     if found is None:
         return Chart(title, _points(values, scale, lambda value: False), [], f"limits from {FEWEST} values on")
@@ -103,7 +106,8 @@ class _Scale:
         self._low, self._high = low - room, high + room
 
     def __call__(self, value: float) -> float:
-        return round(HEIGHT * (self._high - value) / (self._high - self._low), 1)
+        """Values beyond the picture stand at its edge."""
+        return round(HEIGHT * min(1.0, max(0.0, (self._high - value) / (self._high - self._low))), 1)
 
 
 def _points(values: Sequence[Value], scale: Callable[[float], float], beyond: Callable[[float], bool]) -> list[Point]:

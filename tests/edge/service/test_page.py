@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from fisherlens.edge.service.page.chart import limits
+from fisherlens.edge.service.page.chart import Value, limits, measured_chart
 
 from .ports import free_port, wait_for_port
 from .running import Running
@@ -75,7 +75,7 @@ def test_verdicts_charts_and_states_are_shown(served: tuple[Running, str], brows
     for number, result in enumerate(measured[0]["results"]):
         chart = page.get_by_role("img", name=f"{result['name']} / {result['unit']}")
         assert chart.locator("circle").count() == len(measured)
-        values = [verdict["results"][number]["value"] for verdict in measured]
+        values = [verdict["results"][number]["value"] for verdict in measured if verdict["outcome"] == "accepted"]
         assert page.get_by_text(f"mean {mean(values):.4g}, limits").count() >= 1
     assert page.get_by_role("img", name="p-value of").count() == len(measured[0]["checks"])
     assert page.get_by_text("ended").count() == 0
@@ -137,3 +137,13 @@ def test_limits_are_those_of_a_published_example() -> None:
     low, centre, high = limits(viscosity * 2) or (0, 0, 0)
     assert centre == pytest.approx(33.52, abs=0.005)
     assert (low, high) == pytest.approx((32.24, 34.80), abs=0.05)
+
+
+def test_a_flagged_value_moves_no_limits_and_stands_at_the_edge() -> None:
+    usual = [Value(1.0 + 0.01 * (number % 3), 0.9, 1.2, True, "", "") for number in range(30)]
+    plain = measured_chart("length / mm", usual)
+    strange = measured_chart("length / mm", [*usual, Value(100.0, 90.0, 110.0, False, "", "")])
+    assert strange.note == plain.note
+    assert strange.lines == plain.lines
+    assert strange.points[-1].y == 0.0
+    assert strange.points[-1].beyond
