@@ -128,7 +128,7 @@ def _require_whole_stream(path: Path, header: Header, index: int) -> None:
             return
         file.seek(_ENCAPSULATED_ELEMENT, 1)
         stream = get_frame(file, index, number_of_frames=header.frames)
-    if not stream.rstrip(b"\0").endswith(_END_OF_IMAGE):
+    if not stream.rstrip(b"\0\xff").endswith(_END_OF_IMAGE):  # padded to even length by either
         raise ImageRefused(f"pixel data of frame {index + 1} cannot be decoded: the JPEG stream is truncated")
 
 

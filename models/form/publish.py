@@ -34,7 +34,6 @@ REQUEST = Request(
     input=INPUT,
     probes=2,
     checks=("fisher_trace", "fisher_profile", "ensemble_disagreement"),
-    combine=True,
 )
 
 

@@ -28,8 +28,8 @@ SPACING_WEIGHT = 10.0
 
 @click.command()
 @click.option("--weights", type=click.Path(path_type=Path), required=True, help="File to write.")
-@click.option("--images", default=2400, show_default=True, help="Fields to train on.")
-@click.option("--epochs", default=7, show_default=True)
+@click.option("--images", default=3200, show_default=True, help="Fields to train on.")
+@click.option("--epochs", default=8, show_default=True)
 def main(weights: Path, images: int, epochs: int) -> None:
     """Train the members of the mammography reference model."""
     training = simulate("training", images)
