@@ -14,11 +14,17 @@ import pytest
 from .bundles import USUAL, ensemble, export, write_targets, write_usual
 from .edge.service.running import Running
 
+FORBIDDEN = "this machine does not allow"
+"""How reasons begin of tests that are skipped for want of a right or of a kernel's feature."""
+
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """In CI everything can run: what was skipped there is a failure."""
+    """In CI what can run does: what was skipped there is a failure, unless the machine itself forbids it."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
-    if os.environ.get("CI") and reporter and (skipped := reporter.stats.get("skipped")):
+    if not os.environ.get("CI") or not reporter:
+        return
+    skipped = [report for report in reporter.stats.get("skipped", []) if FORBIDDEN not in str(report.longrepr)]
+    if skipped:
         reporter.write_line(f"CI: {len(skipped)} skipped, which fails this run")
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 

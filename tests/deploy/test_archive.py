@@ -57,7 +57,7 @@ def offline(*command: object, check: bool = True) -> subprocess.CompletedProcess
     isolated = ["unshare", "--net", *map(str, command)]
     result = subprocess.run(isolated, capture_output=True, text=True, check=False)
     if "unshare failed" in result.stderr:
-        pytest.skip("needs the right to make a network namespace, as root has it")
+        pytest.skip("this machine does not allow network namespaces (root may make them)")
     if check:
         assert result.returncode == 0, result.stdout + result.stderr
     return result

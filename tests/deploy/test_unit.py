@@ -65,7 +65,7 @@ def test_the_service_runs_without_memory_that_is_writable_and_executable(service
     running.start()
     running.wait_for(lambda: "INFO started" in running.log.read_text(), "the start")
     if "not supported" in running.log.read_text():
-        pytest.skip("the kernel knows no PR_SET_MDWE")
+        pytest.skip("this machine does not allow PR_SET_MDWE (Linux 6.3 knows it)")
     from ..edge.service.test_service import png
 
     (running.inbox / "one.png").write_bytes(png(1))

@@ -18,6 +18,8 @@ from ..bundles import usual_image
 def test_scoring_opens_no_connection_and_leaves_nothing_in_the_users_home(
     tmp_path: Path, ensemble_bundle: Path
 ) -> None:
+    if subprocess.run(["strace", "-o", os.devnull, "true"], capture_output=True, check=False).returncode != 0:
+        pytest.skip("this machine does not allow strace")
     home, image, trace = tmp_path / "home", tmp_path / "image.npy", tmp_path / "trace"
     home.mkdir()
     np.save(image, usual_image(1))

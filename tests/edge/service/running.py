@@ -86,6 +86,11 @@ class Running:
             assert self.process is None or self.process.poll() is None, self.log.read_text()
             time.sleep(0.05)
 
+    def is_stopped(self) -> bool:
+        """Whether a fault point holds it."""
+        assert self.process is not None
+        return Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+
     def lines_read(self) -> list[dict]:
         """What was delivered so far, in lines that are whole."""
         found = []

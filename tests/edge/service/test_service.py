@@ -14,6 +14,7 @@ import onnx
 import pytest
 
 from fisherlens.edge import Runtime
+from fisherlens.edge.commands.serve import STOP_SECONDS
 from fisherlens.edge.manifest import METADATA_KEY
 from fisherlens.edge.service.faults import STEPS
 
@@ -131,6 +132,48 @@ def test_a_new_bundle_is_taken_up_and_a_bad_one_is_not(
     running.wait_for(lambda: running.log.read_text().count("Versions do not go back") == 2, "that of another 2.0")
     assert running.stop() == 0
     assert "Versions do not go back" in run("serve", running.folder / "service.toml", expect=2)
+
+
+def test_an_image_is_finished_with_the_bundle_that_it_was_begun_with(
+    service: Callable[..., Running], ensemble_bundle: Path
+) -> None:
+    running = service()
+    running.bundle = Path(shutil.copy(ensemble_bundle, running.folder / "bundle.onnx"))
+    running.start(fault="decoded:1:STOP")
+    (running.inbox / "0.png").write_bytes(png(0))
+    (running.inbox / "1.png").write_bytes(png(1))
+    running.wait_for(running.is_stopped, "the step in the middle of the first image")
+    beside = running.folder / "new.onnx"
+    beside.write_bytes(with_version(ensemble_bundle, "2.0"))
+    beside.replace(running.bundle)
+    assert running.process is not None
+    running.process.send_signal(signal.SIGHUP)
+    running.process.send_signal(signal.SIGCONT)
+    running.wait_for(lambda: "INFO reloaded" in running.log.read_text(), "the new bundle")
+    (running.inbox / "2.png").write_bytes(png(2))
+    running.wait_for(lambda: len(running.lines_read()) == 3, "three verdicts")
+    assert running.stop() == 0
+    versions = [line["verdict"]["bundle"]["version"] for line in running.lines_read()]
+    assert (versions[0], versions[-1]) == ("1", "2.0")
+
+
+def test_sigterm_ends_the_service_in_time_whatever_waits_and_the_next_one_goes_on(
+    service: Callable[..., Running],
+) -> None:
+    running = service()
+    running.configure()
+    for seed in range(150):
+        (running.inbox / f"{seed}.png").write_bytes(png(seed))
+    running.start()
+    running.wait_for(lambda: running.lines_read(), "the first verdict")
+    began = time.monotonic()
+    assert running.stop() == 0
+    assert time.monotonic() - began < STOP_SECONDS
+    assert len(running.lines_read()) < 150, "it was stopped in the middle"
+    running.start()
+    running.wait_for(lambda: running.store().delivery_counts() == {("file", "delivered"): 150}, "all verdicts")
+    assert running.stop() == 0
+    assert len({line["id"] for line in running.lines_read()}) == 150
 
 
 def test_what_cannot_be_used_is_said_and_nothing_starts(tmp_path: Path, ensemble_bundle: Path) -> None:
