@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import scipy.fft
@@ -37,12 +38,12 @@ def turned(rng: np.random.Generator) -> Topography:
     return rings / 2 * np.exp(rng.uniform(*np.log((0.03, 0.2))))
 
 
-def pitted(rng: np.random.Generator) -> Topography:
-    """A smooth surface with five to fifteen pits or bumps, 0.4 to 0.8 mm wide and 50 to 200 nm deep."""
+def pitted(rng: np.random.Generator, shallowest: float, deepest: float) -> Topography:
+    """A smooth surface with five to fifteen pits or bumps, 0.4 to 0.8 mm wide, of depths in um."""
     field = smooth(rng)
     x, y = np.meshgrid(GRID_MM, GRID_MM)
     for _ in range(rng.integers(5, 16)):
-        at_x, at_y, width, depth = *rng.uniform(-7, 7, 2), rng.uniform(0.4, 0.8), rng.uniform(0.05, 0.2)
+        at_x, at_y, width, depth = *rng.uniform(-7, 7, 2), rng.uniform(0.4, 0.8), rng.uniform(shallowest, deepest)
         field = field + rng.choice([-1, 1]) * depth * np.exp(-((x - at_x) ** 2 + (y - at_y) ** 2) / width**2)
     return field
 
@@ -60,7 +61,8 @@ def astigmatic(rng: np.random.Generator) -> Topography:
 
 OTHER_KINDS: dict[str, Callable[[np.random.Generator], Topography]] = {
     "turning marks": turned,
-    "pits": pitted,
+    "pits": partial(pitted, shallowest=0.05, deepest=0.2),
+    "deep pits": partial(pitted, shallowest=0.2, deepest=0.6),
     "low orders, 8 to 15 um": astigmatic,
 }
 
