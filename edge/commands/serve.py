@@ -26,8 +26,9 @@ class _Asked:
     def __init__(self) -> None:
         self.to_stop = self.to_reload = False
         self._event = threading.Event()
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, self._take)
+        for name in ("SIGTERM", "SIGINT", "SIGHUP"):  # Windows has no SIGHUP: a new bundle needs a restart there
+            if hasattr(signal, name):
+                signal.signal(getattr(signal, name), self._take)
 
     def wait(self, seconds: float) -> None:
         """Until something is asked for, but no longer than `seconds`."""
@@ -35,7 +36,7 @@ class _Asked:
         self._event.clear()
 
     def _take(self, number: int, _: object) -> None:
-        if number == signal.SIGHUP:
+        if signal.Signals(number).name == "SIGHUP":
             self.to_reload = True
         else:
             self.to_stop = True

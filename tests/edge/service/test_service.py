@@ -134,6 +134,28 @@ def test_a_new_bundle_is_taken_up_and_a_bad_one_is_not(
     assert "Versions do not go back" in run("serve", running.folder / "service.toml", expect=2)
 
 
+def test_a_reload_of_other_changes_is_told_to_need_a_restart_and_a_broken_file_changes_nothing(
+    service: Callable[..., Running],
+) -> None:
+    running = service()
+    running.start()
+    running.wait_for(lambda: "INFO started" in running.log.read_text(), "the start")
+    assert running.process is not None
+    running.extra = '[scoring]\nexplain = "always"'
+    path = running.configure()
+    running.process.send_signal(signal.SIGHUP)
+    running.wait_for(
+        lambda: "changes beside [bundle] take effect at the next start" in running.log.read_text(), "a word"
+    )
+    path.write_text("[bundle")
+    running.process.send_signal(signal.SIGHUP)
+    running.wait_for(lambda: "not reloaded: configuration" in running.log.read_text(), "a word about the broken file")
+    (running.inbox / "one.png").write_bytes(png(1))
+    running.wait_for(lambda: len(running.lines_read()) == 1, "the verdict")
+    assert running.lines_read()[0]["verdict"]["map"] is None, "as it was configured at the start"
+    assert running.stop() == 0
+
+
 def test_an_image_is_finished_with_the_bundle_that_it_was_begun_with(
     service: Callable[..., Running], ensemble_bundle: Path
 ) -> None:
