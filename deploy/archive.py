@@ -1,7 +1,7 @@
 """Make the archive: `python -m fisherlens.deploy.archive --key signing.pem --out fisherlens.tar`.
 
-It holds every wheel for every platform once, the bundles that are shipped, what installs and runs them, the
-licences, a bill of materials, the hashes of all files, and a signature over the hashes.
+It holds every wheel for every platform once, what installs and runs them, the licences, a bill of materials, the
+hashes of all files, and a signature over the hashes.
 """
 
 from __future__ import annotations

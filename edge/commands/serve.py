@@ -6,6 +6,7 @@ import logging
 import signal
 import sys
 import threading
+import warnings
 from pathlib import Path
 
 import click
@@ -18,6 +19,17 @@ STOP_SECONDS = 20.0
 _LOOK_SECONDS = 0.5
 
 EXIT_BROKEN = 1
+
+
+def _log_what_is_ours() -> None:
+    """To standard error. Of libraries only errors, and of those that read DICOM nothing: what they say may quote
+    a patient's data, and what matters of it is said by us."""
+    logging.basicConfig(level=logging.ERROR, stream=sys.stderr, format="%(levelname)s %(message)s")
+    logging.getLogger("fisherlens").setLevel(logging.INFO)
+    for library in ("pydicom", "pynetdicom", "highdicom"):
+        logging.getLogger(library).addHandler(logging.NullHandler())
+        logging.getLogger(library).propagate = False
+    warnings.simplefilter("ignore")
 
 
 class _Asked:
@@ -51,7 +63,7 @@ def serve(configuration: Path) -> None:
     SIGHUP takes up a new bundle. Exit code: 0 stopped as asked, 1 a part of the service broke, 2 the configuration
     cannot be used.
     """
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(levelname)s %(message)s")
+    _log_what_is_ours()
     asked = _Asked()
     try:
         service = Service(configuration)
@@ -64,7 +76,7 @@ def serve(configuration: Path) -> None:
             asked.to_reload = False
             service.reload()
         if not service.is_alive():
-            logging.error("ending all of the service: %s", ", ".join(service.troubles()))
+            logging.getLogger("fisherlens").error("ending all of the service: %s", ", ".join(service.troubles()))
             service.stop(STOP_SECONDS)
             sys.exit(EXIT_BROKEN)
         notify("WATCHDOG=1", f"STATUS={', '.join(service.troubles()) or 'running'}")
