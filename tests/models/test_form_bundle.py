@@ -40,6 +40,8 @@ def test_measurements_of_another_kind_are_flagged(bundle: Bundle) -> None:
     inverse = LinearInverse(REGULARISATION)
     for name in ("instrument out of calibration, 1 µm", "surface: low orders, 8 to 15 um"):
         assert study(bundle, inverse, CASES[name], 4, name).flagged.mean() >= 0.75
+    for name in ("misaligned, five times", "surface: turning marks"):
+        assert study(bundle, inverse, CASES[name], 12, name).flagged.mean() >= 0.5
 
 
 def test_the_demo_scores_usual_and_unusual_measurements(tmp_path: Path) -> None:
@@ -47,5 +49,5 @@ def test_the_demo_scores_usual_and_unusual_measurements(tmp_path: Path) -> None:
     assert "0 refused" in said
     page = (tmp_path / "report.html").read_text()
     assert not re.search(r'(src|href)="(?!data:)', page)  # self-contained
-    assert page.count("<img") == 8
-    assert len(list((tmp_path / "measurements").iterdir())) == 8
+    assert page.count("<img") == 9
+    assert len(list((tmp_path / "measurements").iterdir())) == 9
