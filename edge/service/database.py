@@ -29,7 +29,8 @@ CREATE TABLE IF NOT EXISTS delivery (
     PRIMARY KEY (verdict, destination)
 ) STRICT;
 CREATE INDEX IF NOT EXISTS pending ON delivery (destination, attempts) WHERE state = 'pending';
-CREATE TABLE IF NOT EXISTS bundle (name TEXT PRIMARY KEY, version TEXT NOT NULL, digest TEXT NOT NULL) STRICT
+CREATE TABLE IF NOT EXISTS bundle (name TEXT PRIMARY KEY, version TEXT NOT NULL, digest TEXT NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS input_of_bundle (digest TEXT PRIMARY KEY, input BLOB NOT NULL) STRICT
 """
 _SCHEMA_VERSION = 1
 

@@ -11,7 +11,6 @@ from typing import Any, Protocol
 import msgspec
 
 from ..errors import EdgeError
-from ..manifest import Input
 from ..runtime import Runtime
 from .configuration import ConfigurationRefused, read_configuration
 from .delivery import Deliverer
@@ -75,7 +74,7 @@ class Service:
 
     def _admit(self, runtime: Runtime) -> None:
         bundle = runtime.bundle
-        self.store.admit_bundle(bundle.manifest.name, bundle.manifest.version, bundle.digest)
+        self.store.admit_bundle(bundle.manifest, bundle.digest)
 
     def _opened_sources(self) -> list[Part]:
         tables = self.configuration.source
@@ -97,7 +96,7 @@ class Service:
         if table is None:
             return []
         state = state_routes(self.scorer.metrics, self.troubles)
-        return [OperatorPage(table, self.store, self._sandbox(), self._expected, self.states, state)]
+        return [OperatorPage(table, self.store, self._sandbox(), self.states, state)]
 
     def states(self) -> list[tuple[str, bool]]:
         """All parts by name, and whether each runs."""
@@ -108,15 +107,12 @@ class Service:
         return [
             *(JsonLines(table) for table in tables.json_lines),
             *(_optional("destinations.mqtt", "mqtt").Mqtt(table) for table in tables.mqtt),
-            *(Archive(table, self._sandbox(), self.store.path_of, self._expected) for table in tables.archive),
+            *(Archive(table, self._sandbox(), self.store) for table in tables.archive),
         ]
 
     def _sandbox(self) -> Sandbox:
         scoring = self.configuration.scoring
         return Sandbox(scoring.decoding_bytes, scoring.decoding_seconds)
-
-    def _expected(self) -> Input:
-        return self.scorer.runtime.bundle.manifest.input
 
     def bundle_digest(self) -> str:
         """Of the bundle that scores now."""

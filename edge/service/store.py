@@ -20,6 +20,7 @@ from filelock import FileLock, Timeout
 from packaging.version import InvalidVersion, Version
 
 from ..errors import BundleRefused, EdgeError
+from ..manifest import Input, Manifest
 from ..storage import flush_folder, write_whole
 from ..verdict import Verdict
 from .configuration import StoreTable
@@ -256,12 +257,13 @@ class Store:
         )
         return [Undelivered(*row) for row in rows]
 
-    def admit_bundle(self, name: str, version: str, digest: str) -> None:
-        """Remember that a bundle came into use.
+    def admit_bundle(self, manifest: Manifest, digest: str) -> None:
+        """Remember that a bundle came into use, and what its images must be like.
 
         Raises BundleRefused where a newer version, or another bundle of this version, has been in use before;
         StoreFailed.
         """
+        name, version = manifest.name, manifest.version
         try:
             wanted = Version(version)
         except InvalidVersion as error:
@@ -277,6 +279,15 @@ class Store:
                 "INSERT INTO bundle VALUES (?1, ?2, ?3) ON CONFLICT (name) DO UPDATE SET version = ?2, digest = ?3",
                 (name, version, digest),
             )
+            connection.execute(
+                "INSERT INTO input_of_bundle VALUES (?, ?) ON CONFLICT (digest) DO NOTHING",
+                (digest, msgspec.json.encode(manifest.input)),
+            )
+
+    def input_of(self, bundle: str) -> Input:
+        """What images a bundle that came into use, by its digest, takes and how they are prepared for it."""
+        rows = self._database.read("SELECT input FROM input_of_bundle WHERE digest = ?", (bundle,))
+        return msgspec.json.decode(rows[0][0], type=Input)
 
     def verdicts(self, digest: str | None = None) -> Iterator[tuple[str, Verdict]]:
         """Identifiers and verdicts, oldest first, of one image or of all."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import ssl
-from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -13,13 +12,12 @@ from pydicom.uid import ExplicitVRLittleEndian
 from pynetdicom import AE
 from pynetdicom.sop_class import ComprehensiveSRStorage, SecondaryCaptureImageStorage  # type: ignore[attr-defined]
 
-from ...manifest import Input
 from ...picture import overlay_picture
 from ...verdict import Verdict
 from ..configuration import ArchiveTable
 from ..dicom_report import map_image, structured_report
 from ..sandbox import Sandbox, SandboxFailed
-from ..store import Pending
+from ..store import Pending, Store
 from . import DeliveryFailed
 
 _log = logging.getLogger(__name__)
@@ -27,14 +25,11 @@ _LONGER_SIDE = 1024
 
 
 class Archive:
-    """One archive. path_of: where the bytes of an image lie, by its digest. expected: what frames the
-    bundle takes."""
+    """One archive. store: has the images that reports and maps are of."""
 
-    def __init__(
-        self, table: ArchiveTable, sandbox: Sandbox, path_of: Callable[[str], Path], expected: Callable[[], Input]
-    ) -> None:
+    def __init__(self, table: ArchiveTable, sandbox: Sandbox, store: Store) -> None:
         self.name = table.name
-        self._table, self._sandbox, self._path_of, self._expected = table, sandbox, path_of, expected
+        self._table, self._sandbox, self._store = table, sandbox, store
 
     def deliver(self, pending: Pending) -> None:
         """Send report and map. An image that is not DICOM has no study to deliver into: nothing is sent.
@@ -42,7 +37,7 @@ class Archive:
         Raises DeliveryFailed where the archive cannot be reached, or does not take all of it.
         """
         verdict = msgspec.json.decode(pending.record, type=Verdict)
-        path = self._path_of(pending.digest)
+        path = self._store.path_of(pending.digest)
         try:
             header = self._sandbox.header(path)
         except SandboxFailed as failure:
@@ -55,7 +50,7 @@ class Archive:
     def _maps(self, path: Path, header: Dataset, verdict: Verdict, identifier: str) -> list[Dataset]:
         if verdict.map is None or not self._table.maps:
             return []
-        decoded = self._sandbox.decode(path, verdict.frame - 1, self._expected())
+        decoded = self._sandbox.decode(path, verdict.frame - 1, self._store.input_of(verdict.bundle.digest))
         if decoded.image is None:
             return []
         overlay = overlay_picture(verdict.map, decoded.image, _LONGER_SIDE)[..., ::-1]

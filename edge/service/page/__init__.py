@@ -19,7 +19,6 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from ...manifest import Input
 from ...picture import image_picture, overlay_picture
 from ..configuration import PageTable
 from ..sandbox import Sandbox
@@ -39,20 +38,18 @@ _HEADERS = {
 
 
 class OperatorPage(WebServer):
-    """The server. expected: what frames the bundle takes. states: the service's parts, and whether each runs.
-    state: the routes of health and metrics."""
+    """The server. states: the service's parts, and whether each runs. state: the routes of health and metrics."""
 
     def __init__(
         self,
         table: PageTable,
         store: Store,
         sandbox: Sandbox,
-        expected: Callable[[], Input],
         states: Callable[[], list[tuple[str, bool]]],
         state: Sequence[Route],
     ) -> None:
         self._table, self._store, self._sandbox = table, store, sandbox
-        self._expected, self._states = expected, states
+        self._states = states
         self._decoding = threading.Lock()
         self._picture = lru_cache(maxsize=64)(self._drawn)
         templates = jinja2.Environment(
@@ -116,7 +113,8 @@ class OperatorPage(WebServer):
             return None
         with self._decoding:
             path = self._store.path_of(judged.digest)
-            decoded = self._sandbox.decode(path, judged.verdict.frame - 1, self._expected())
+            expected = self._store.input_of(judged.verdict.bundle.digest)
+            decoded = self._sandbox.decode(path, judged.verdict.frame - 1, expected)
         if decoded.image is None:
             return None
         return _as_png(_picture_of(decoded.image, judged, which))
