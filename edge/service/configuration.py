@@ -35,11 +35,13 @@ class BundleTable(Table, frozen=True, kw_only=True):
 
 class StoreTable(Table, frozen=True, kw_only=True):
     """folder: of the database and the images. most_image_bytes: a larger file is not taken from any source.
-    most_waiting_bytes: images beyond this are not taken until some are scored."""
+    most_waiting_bytes: images beyond this are not taken until some are scored. keep_images_days: how long an
+    image stays that is scored and delivered everywhere; its verdicts stay for good."""
 
     folder: Path
     most_image_bytes: Bytes = 2**28
     most_waiting_bytes: Bytes = 10 * 2**30
+    keep_images_days: Annotated[float, msgspec.Meta(gt=0)] = 90.0
 
 
 class ScoringTable(Table, frozen=True, kw_only=True):

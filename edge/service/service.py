@@ -18,6 +18,7 @@ from .destinations import Destination
 from .destinations.archive import Archive
 from .destinations.json_lines import JsonLines
 from .page import OperatorPage
+from .retention import Retention
 from .sandbox import Sandbox
 from .scoring import Scorer, open_trusted
 from .sources.dicom import DicomSource
@@ -70,7 +71,10 @@ class Service:
         names = tuple(destination.name for destination in destinations)
         self.scorer = Scorer(self.store, runtime, self._sandbox(), scoring, names)
         deliverers = [Deliverer(self.store, destination) for destination in destinations]
-        self._parts: list[Part] = [*self._opened_sources(), *self._opened_page(), self.scorer, *deliverers]
+        retention = Retention(self.store, self.configuration.store.keep_images_days)
+        self._parts: list[Part] = [
+            *self._opened_sources(), *self._opened_page(), self.scorer, *deliverers, retention
+        ]  # fmt: skip
 
     def _admit(self, runtime: Runtime) -> None:
         bundle = runtime.bundle

@@ -230,6 +230,21 @@ class Store:
                 (error, identifier, destination),
             )
 
+    def remove_images(self, received_before: str) -> int:
+        """Remove the bytes of images that were received before a time (UTC, ISO 8601), scored, and are to be
+        delivered to nobody any more; says how many. Raises StoreFailed."""
+        query = (
+            "SELECT 1 FROM image WHERE digest = ? AND state = 'scored' AND received < ? AND NOT EXISTS "
+            "(SELECT 1 FROM verdict JOIN delivery ON verdict = id WHERE image = digest AND delivery.state = 'pending')"
+        )
+        removed = 0
+        for path in self._images.iterdir():
+            with self._taking, self._database.telling():  # nobody sends the image again in between
+                if self._database.read(query, (f"sha256:{path.name}", received_before)):
+                    path.unlink()
+                    removed += 1
+        return removed
+
     def abandon(self, identifier: str, destination: str) -> bool:
         """Give a pending delivery up, as an operator has said; False where there is none."""
         return self._moved(identifier, destination, "pending", "abandoned")
