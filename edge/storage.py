@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 
-def write_whole(path: Path, data: bytes) -> None:
+def write_whole(path: Path, data: bytes | bytearray) -> None:
     """Write beside `path`, flush to the disk, and rename into place: no reader sees a part of it, an
     earlier file stays if writing fails, and what was written outlives a power cut.
 

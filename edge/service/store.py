@@ -86,7 +86,7 @@ class Undelivered:
     created: str
 
 
-def digest_of(data: bytes) -> str:
+def digest_of(data: bytes | bytearray) -> str:
     """By which an image is known: "sha256:" and hexadecimal digits."""
     return "sha256:" + hashlib.sha256(data).hexdigest()
 
@@ -137,7 +137,7 @@ class Store:
         """Why the store failed when it was last asked for something; empty where it has worked since."""
         return self._database.failure
 
-    def keep(self, data: bytes, source: str, name: str, bundle: str) -> str:
+    def keep(self, data: bytes | bytearray, source: str, name: str, bundle: str) -> str:
         """Take an image: when this returns its digest, the image is on stable storage. One that is known, and
         has its verdict by `bundle` or waits for it, is not taken twice.
 

@@ -104,8 +104,8 @@ def memory_mb(running: Running) -> float:
     """Resident memory of the service and its children (the readers), MB."""
     assert running.process is not None
     pids = [running.process.pid]
-    children = Path(f"/proc/{pids[0]}/task/{pids[0]}/children")
-    pids += [int(pid) for pid in children.read_text().split()]
+    for children in Path(f"/proc/{pids[0]}/task").glob("*/children"):
+        pids += [int(pid) for pid in children.read_text().split()]
     return sum(int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in pids) * 4096 / 1e6
 
 

@@ -54,7 +54,7 @@ class HttpSource(WebServer):
             return _said(400, "no bytes, expected those of an image file")
         name = request.query_params.get("name", "http")[:200]
         try:
-            digest = await run_in_threadpool(self._store.keep, bytes(data), "http", name, self._bundle())
+            digest = await run_in_threadpool(self._store.keep, data, "http", name, self._bundle())
         except StoreFailed as full:
             return JSONResponse({"error": str(full)}, 503, {"Retry-After": str(RETRY_SECONDS)})
         reach("acknowledged")
