@@ -79,6 +79,7 @@ def serve(configuration: Path) -> None:
             logging.getLogger("fisherlens").error("ending all of the service: %s", ", ".join(service.troubles()))
             service.stop(STOP_SECONDS)
             sys.exit(EXIT_BROKEN)
+        service.store.look_again()
         notify("WATCHDOG=1", f"STATUS={', '.join(service.troubles()) or 'running'}")
         asked.wait(_LOOK_SECONDS)
     notify("STOPPING=1")

@@ -46,7 +46,7 @@ class StoreRefused(EdgeError):
 
 class Database:
     """Each thread has a connection of its own. failure: why it failed when it was last asked for something;
-    empty where it was written since."""
+    empty where something was written since."""
 
     def __init__(self, folder: Path) -> None:
         """Open or make the file in `folder`. Raises StoreRefused."""
@@ -79,6 +79,11 @@ class Database:
                     connection.execute("ROLLBACK")
                 raise
         self.failure = ""
+
+    def write_nothing(self) -> None:
+        """Write what stands there already. Raises StoreFailed where nothing can be written."""
+        with self.transaction() as connection:
+            connection.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
 
     @contextmanager
     def telling(self) -> Iterator[None]:

@@ -11,6 +11,7 @@ import hashlib
 import threading
 import uuid
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,6 +28,8 @@ from .configuration import StoreTable
 from .database import Database, StoreFailed, StoreRefused
 from .faults import reach
 
+_PROBE = "probe"
+"""File that is written to see whether the disk takes one."""
 _NAMESPACE = uuid.UUID("6ba1a7d4-0f0e-5a5c-9d1c-6a2f6e0b7f11")
 
 
@@ -136,6 +139,17 @@ class Store:
     def failure(self) -> str:
         """Why the store failed when it was last asked for something; empty where it has worked since."""
         return self._database.failure
+
+    def look_again(self) -> None:
+        """After a failure, see whether the disk is back: else a service to which nothing comes would call itself
+        ill for ever."""
+        if not self.failure:
+            return
+        with suppress(StoreFailed):
+            with self._database.telling():
+                write_whole(self._images / _PROBE, b"")
+                (self._images / _PROBE).unlink()
+            self._database.write_nothing()
 
     def keep(self, data: bytes | bytearray, source: str, name: str, bundle: str) -> str:
         """Take an image: when this returns its digest, the image is on stable storage. One that is known, and

@@ -6,6 +6,8 @@ import os
 import signal
 import subprocess
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,6 +17,7 @@ import pytest
 
 from fisherlens.edge.service.faults import STEPS
 
+from .ports import free_port
 from .running import Running
 from .test_service import png
 
@@ -97,8 +100,10 @@ def test_a_disk_that_is_full_at_any_step_delays_and_loses_nothing(on_small_disk:
     all_is_well(running)
 
 
-def test_a_full_disk_is_told(on_small_disk: Running) -> None:
+def test_a_full_disk_is_told_until_it_has_room_again(on_small_disk: Running) -> None:
     running = on_small_disk
+    port = free_port()
+    running.extra = f"[page]\nport = {port}\n"
     running.start()
     running.wait_for(lambda: "INFO started" in running.log.read_text(), "the start")
     fill(running.folder / "store" / "filler")
@@ -106,8 +111,26 @@ def test_a_full_disk_is_told(on_small_disk: Running) -> None:
         (running.inbox / f"{seed}.png").write_bytes(png(seed))
     running.wait_for(lambda: "No space left on device" in running.log.read_text(), "a word about the disk")
     assert len(list(running.inbox.glob("*.png"))) == IMAGES
+    status, said = health(port)
+    assert status == 503
+    assert "No space left on device" in said
+    taken = running.folder / "elsewhere"
+    taken.mkdir()
+    for path in running.inbox.glob("*.png"):
+        path.rename(taken / path.name)  # nothing comes any more that would find the disk to have room again
     (running.folder / "store" / "filler").unlink()
+    running.wait_for(lambda: health(port) == (200, "running\n"), "health")
+    for path in taken.iterdir():
+        path.rename(running.inbox / path.name)
     all_is_well(running)
+
+
+def health(port: int) -> tuple[int, str]:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=10) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
 
 
 @pytest.mark.parametrize("step", STEPS)
