@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from .drift_watch import DriftWatch
 from .store import Store
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -15,10 +16,10 @@ CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 class Metrics(Collector):
     """Counts are read from the store when they are asked for, and so outlive a restart. scoring: seconds that
-    the verdicts on an image took."""
+    the verdicts on an image took. drift: gives the tests for drift of the bundle that scores."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, store: Store, drift: Callable[[], DriftWatch]) -> None:
+        self._store, self._drift = store, drift
         self._registry = CollectorRegistry()
         self._registry.register(self)
         self.scoring = Histogram(
@@ -47,3 +48,9 @@ class Metrics(Collector):
         for (destination, state), count in self._store.delivery_counts().items():
             deliveries.add_metric([destination, state], count)
         yield deliveries
+        drift = GaugeMetricFamily(
+            "fisherlens_drift_level", "Against images being usual; 100000 alarms", labels=["check"]
+        )
+        for check, level in self._drift().levels().items():
+            drift.add_metric([check], level)
+        yield drift

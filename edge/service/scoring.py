@@ -18,6 +18,7 @@ from ..runtime import Explain, Runtime
 from ..signature import TrustedKeys
 from ..verdict import Verdict
 from .configuration import BundleTable, ScoringTable
+from .drift_watch import REMEMBERED, DriftWatch
 from .faults import reach
 from .metrics import Metrics
 from .patience import patiently
@@ -59,7 +60,8 @@ class Scorer(threading.Thread):
         self._store, self._sandbox = store, sandbox
         self._table = table
         self._destinations = destinations
-        self.metrics = Metrics(store)
+        self.drift = self._watching(runtime)
+        self.metrics = Metrics(store, lambda: self.drift)
         self._stopping = threading.Event()
         self._began = math.inf
 
@@ -80,6 +82,10 @@ class Scorer(threading.Thread):
         self._stopping.set()
         self._store.arrived.set()
 
+    def _watching(self, runtime: Runtime) -> DriftWatch:
+        past = self._store.latest(REMEMBERED, runtime.bundle.digest)
+        return DriftWatch(runtime.bundle, (judged.verdict for judged in reversed(past)))
+
     def is_stuck(self) -> bool:
         """Whether one image takes longer than is configured."""
         return time.monotonic() - self._began > self._table.most_seconds
@@ -91,6 +97,11 @@ class Scorer(threading.Thread):
             verdicts = examined(runtime, self._sandbox, waiting, self._table.explain)
         self._began = math.inf
         persistent(self._store.add_verdicts, waiting.digest, runtime.bundle.digest, verdicts, self._destinations)
+        if self.drift.digest != runtime.bundle.digest:
+            self.drift = self._watching(runtime)  # which has read these verdicts
+        else:
+            for verdict in verdicts:
+                self.drift.observe(verdict)
         _log.info("%s: %s", waiting.digest, ", ".join(verdict.outcome for verdict in verdicts))
 
 

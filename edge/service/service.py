@@ -100,11 +100,15 @@ class Service:
         if table is None:
             return []
         state = state_routes(self.scorer.metrics, self.troubles)
-        return [OperatorPage(table, self.store, self._sandbox(), self.states, state)]
+        return [OperatorPage(table, self.store, self._sandbox(), self.states, self.drifted, state)]
 
     def states(self) -> list[tuple[str, bool]]:
         """All parts by name, and whether each runs."""
         return [(part.name, part.is_alive()) for part in self._parts]
+
+    def drifted(self) -> list[str]:
+        """The checks by which images are not any more like those of the calibration."""
+        return self.scorer.drift.drifted()
 
     def _opened_destinations(self) -> list[Destination]:
         tables = self.configuration.destination

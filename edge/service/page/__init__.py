@@ -38,7 +38,8 @@ _HEADERS = {
 
 
 class OperatorPage(WebServer):
-    """The server. states: the service's parts, and whether each runs. state: the routes of health and metrics."""
+    """The server. states: the service's parts, and whether each runs. drifted: checks whose
+    drift alarm is raised. state: the routes of health and metrics."""
 
     def __init__(
         self,
@@ -46,10 +47,11 @@ class OperatorPage(WebServer):
         store: Store,
         sandbox: Sandbox,
         states: Callable[[], list[tuple[str, bool]]],
+        drifted: Callable[[], list[str]],
         state: Sequence[Route],
     ) -> None:
         self._table, self._store, self._sandbox = table, store, sandbox
-        self._states = states
+        self._states, self._drifted = states, drifted
         self._decoding = threading.Lock()
         self._picture = lru_cache(maxsize=64)(self._drawn)
         templates = jinja2.Environment(
@@ -99,6 +101,7 @@ class OperatorPage(WebServer):
             waiting=self._store.waiting_count(),
             parts=self._states(),
             failure=self._store.failure,
+            drifted=self._drifted(),
             deliveries=[
                 (name, *(counts.get((name, state), 0) for state in ("delivered", "pending", "abandoned")))
                 for name in destinations
