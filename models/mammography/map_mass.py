@@ -85,10 +85,10 @@ def shares(mass: NDArray[np.float32], where: dict[str, NDArray[np.bool_]]) -> ND
 
 @click.command()
 @click.option("--bundle", type=click.Path(path_type=Path), default=BUNDLE, show_default="the shipped one")
-@click.option("--images", default=5, show_default=True, help="Usual images.")
+@click.option("--images", default=3, show_default=True, help="Usual images.")
 @click.option("--kind", "kinds", multiple=True, type=click.Choice(list(MAPS)), help="Of map; all if not given.")
 def main(bundle: Path, images: int, kinds: tuple[str, ...]) -> None:
-    """Print where the maps of the first member in a bundle lie (a quarter of an hour on two cores)."""
+    """Print where the maps of the first member in a bundle lie (half an hour on a core)."""
     member = members_of(bundle, ThresholdNetwork)[0]
     taken = [usual(number, "map mass") for number in range(images)]
     where = [parts(acquisition) for acquisition in taken]
