@@ -1,0 +1,23 @@
+"""Members' weights from a bundle."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from fisherlens.edge.bundle import open_bundle
+from fisherlens.models.mammography import BUNDLE
+from fisherlens.models.mammography.network import ThresholdNetwork
+from fisherlens.models.mammography.population import usual
+from fisherlens.models.mammography.publish import reader
+from fisherlens.models.weights import members_of
+
+
+def test_the_members_of_a_bundle_give_in_torch_what_it_gives_in_onnx_runtime() -> None:
+    image = reader(usual(0, "weights").field())()
+    members = members_of(BUNDLE, ThresholdNetwork)
+    with torch.no_grad():
+        means = torch.stack([member(torch.from_numpy(image))[0, :5] for member in members]).mean(dim=0)
+    given = open_bundle(BUNDLE).run(image, explain=False)["value"]
+    np.testing.assert_allclose(np.exp(means.numpy()), given, rtol=1e-3)
+    assert len(members) == 5
