@@ -13,10 +13,8 @@ from functools import cache, cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
-from scipy.spatial import cKDTree
 
-from .surface import APERTURE_MM, DESIGN, GRID_MM, SIZE, Points, Specimen, interpolation
+from .surface import APERTURE_MM, DESIGN, SIZE, Points, Specimen
 
 _FOCUS_MM = 40.5
 """Distance of the sources' images behind the vertex: the radius of the sphere that fits the asphere best."""
@@ -26,12 +24,12 @@ SOURCES_MM = np.vstack([[(0.0, 0.0)], _RING_MM * np.stack([np.cos(_ROUND), np.si
 """Lateral places of the sources' images: one on the axis, eight round it."""
 OBSERVATION_MM = -40.0
 """Where the camera looks, on the axis: a plane in front of the vertex."""
-_SENSOR_HALF_WIDTH_MM = 21.5
+SENSOR_HALF_WIDTH_MM = 21.5
 
 _LARGEST_TILT = 7e-3
 """Between two waves that make fringes which the camera resolves, radians: half a wavelength of 633 nm over
 two of its pixels of about 22 um at the specimen."""
-_SEEN_MM = APERTURE_MM + 0.3
+SEEN_MM = APERTURE_MM + 0.3
 """Radius on the specimen that the camera sees: a little more than is measured."""
 _NEWTON_STEPS = 6
 
@@ -60,7 +58,7 @@ class Instrument:
         rays = nominal_rays()
         lengths = np.full(rays.valid.shape, np.nan)
         for source, valid in enumerate(rays.valid):
-            trace = _Trace(specimen, misalignment, _focus(source) + self.source_errors[source] * 1e-3)
+            trace = Trace(specimen, misalignment, _focus(source) + self.source_errors[source] * 1e-3)
             lengths[source][valid] = trace.length_at(
                 rays.observed_x[valid], rays.observed_y[valid], rays.x[source][valid], rays.y[source][valid]
             )
@@ -86,18 +84,23 @@ class _Rays:
 @cache
 def nominal_rays() -> _Rays:
     """The rays of the design in its nominal place."""
-    pixels = (np.arange(SIZE) + 0.5) / SIZE * 2 * _SENSOR_HALF_WIDTH_MM - _SENSOR_HALF_WIDTH_MM
+    pixels = (np.arange(SIZE) + 0.5) / SIZE * 2 * SENSOR_HALF_WIDTH_MM - SENSOR_HALF_WIDTH_MM
     observed_x, observed_y = np.meshgrid(pixels, pixels)
     xs, ys, valid = [], [], []
     for source in range(len(SOURCES_MM)):
-        trace = _Trace(DESIGN, ALIGNED, _focus(source))
+        trace = nominal_trace(source)
         # Parallel to the axis at first, scaled as a sphere would.
         scale = _FOCUS_MM / (_FOCUS_MM - OBSERVATION_MM)
         x, y = trace.solve(observed_x, observed_y, observed_x * scale, observed_y * scale, steps=40)
         xs.append(x)
         ys.append(y)
-        valid.append((np.hypot(x, y) <= _SEEN_MM) & (trace.tilt_from_normal(x, y) <= _LARGEST_TILT))
+        valid.append((np.hypot(x, y) <= SEEN_MM) & (trace.tilt_from_normal(x, y) <= _LARGEST_TILT))
     return _Rays(np.array(xs), np.array(ys), np.array(valid), observed_x, observed_y)
+
+
+def nominal_trace(source: int) -> Trace:
+    """Of one source's wave, by the design in its nominal place."""
+    return Trace(DESIGN, ALIGNED, _focus(source))
 
 
 @cache
@@ -122,7 +125,7 @@ def _focus(source: int) -> NDArray[np.float64]:
 
 
 @dataclass(frozen=True)
-class _Trace:
+class Trace:
     """Rays of one source by way of one specimen. A ray is told by where it meets the specimen, in the
     specimen's frame; all else is in the instrument's."""
 
@@ -192,73 +195,3 @@ class _Trace:
         normal = (-along_x / norm, -along_y / norm, 1.0 / norm)
         turn = lambda v: [sum(self._rotation[i, k] * v[k] for k in range(3)) for i in range(3)]  # noqa: E731
         return [p + s for p, s in zip(turn(point), self._shift, strict=True)], turn(normal)
-
-
-@cache
-def sensitivities() -> sparse.csr_matrix:
-    """By how many um a path difference grows for each um of the topography's pixels, to first order:
-    float64 [valid pixels of all sources, SIZE * SIZE].
-
-    A surface that recedes by t lengthens both ways of a ray by t n_z cos(angle of incidence): by Fermat's
-    principle, how the ray itself moves does not count.
-    """
-    rays = nominal_rays()
-    blocks = []
-    for source, valid in enumerate(rays.valid):
-        x, y = rays.x[source][valid], rays.y[source][valid]
-        trace = _Trace(DESIGN, ALIGNED, _focus(source))
-        path = 2.0 * np.cos(trace.tilt_from_normal(x, y)) * _normal_z(x, y)
-        blocks.append(sparse.diags(path) @ interpolation(x, y))
-    return sparse.vstack(blocks).tocsr()
-
-
-@dataclass(frozen=True)
-class Resampling:
-    """How a topography's pixels are read from those of the camera, valid ones of all sources in order.
-
-    neighbours, weights: for each pixel of the surface that a source sees, camera pixels round its image
-    and what they count, int64 and float64 [n, 16]. places: where in the n, counted from 1, each pixel of
-    each source is, 0 for none: int64 [sources * SIZE * SIZE]. seen: bool [sources, SIZE, SIZE].
-    """
-
-    neighbours: NDArray[np.int64]
-    weights: NDArray[np.float64]
-    places: NDArray[np.int64]
-    seen: NDArray[np.bool_]
-
-
-_NEIGHBOURS = 16
-_FARTHEST_PIXELS = 3.5
-
-
-@cache
-def resampling() -> Resampling:
-    """To first order, which surface the path differences show: the quadratic through the 16 valid camera
-    pixels nearest to a surface pixel's image, by least squares, over its sensitivity. A pixel is seen where
-    they lie round its image."""
-    rays = nominal_rays()
-    y, x = (axis.ravel() for axis in np.meshgrid(GRID_MM, GRID_MM, indexing="ij"))
-    inside = np.hypot(x, y) <= _SEEN_MM
-    offset, neighbours, weights = 0, [], []
-    seen = np.zeros((len(SOURCES_MM), SIZE * SIZE), bool)
-    for source, valid in enumerate(rays.valid):
-        trace = _Trace(DESIGN, ALIGNED, _focus(source))
-        pixel = 2 * _SENSOR_HALF_WIDTH_MM / SIZE
-        image_x, image_y, _ = trace.observe(x, y)
-        cameras = np.stack([rays.observed_x[valid], rays.observed_y[valid]], axis=1)
-        distance, index = cKDTree(cameras).query(np.stack([image_x, image_y], axis=1), _NEIGHBOURS)
-        near = inside & (distance[:, 0] <= 0.75 * pixel) & (distance[:, -1] <= _FARTHEST_PIXELS * pixel)
-        dx, dy = ((cameras[index[near], i] - image[near, None]) / pixel for i, image in enumerate((image_x, image_y)))
-        powers = np.stack([np.ones_like(dx), dx, dy, dx**2, dx * dy, dy**2], axis=2)
-        path = 2.0 * np.cos(trace.tilt_from_normal(x[near], y[near])) * _normal_z(x[near], y[near])
-        weights.append(np.linalg.pinv(powers)[:, 0, :] / path[:, None])
-        neighbours.append(index[near] + offset)
-        seen[source, near] = True
-        offset += int(valid.sum())
-    places = np.where(seen.ravel(), np.cumsum(seen.ravel()), 0)
-    return Resampling(np.concatenate(neighbours), np.concatenate(weights), places, seen.reshape(-1, SIZE, SIZE))
-
-
-def _normal_z(x: Points, y: Points) -> Points:
-    slope_x, slope_y = DESIGN.slopes(x, y)
-    return 1.0 / np.sqrt(1.0 + slope_x**2 + slope_y**2)

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse.linalg import splu
 
-from .interferometer import SOURCES_MM, Misalignment, nominal_rays, path_differences, sensitivities
+from .first_order import sensitivities
+from .interferometer import SOURCES_MM, Misalignment, nominal_rays, path_differences
 from .surface import DESIGN, HALF_WIDTH_MM, SIZE, form_deviation, unobservable_basis, within_aperture
 
 REGULARISATION = 0.01

@@ -7,7 +7,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from .interferometer import SOURCES_MM, nominal_rays, resampling
+from .first_order import resampling
+from .interferometer import SOURCES_MM, nominal_rays
 from .linear import REGULARISATION, LinearInverse
 from .surface import SIZE, unobservable_basis, within_aperture
 

@@ -11,6 +11,7 @@ import torch
 from scipy.optimize import approx_fprime
 
 from fisherlens.models.form.cases import CASES
+from fisherlens.models.form.first_order import resampling, sensitivities
 from fisherlens.models.form.interferometer import (
     OBSERVATION_MM,
     SOURCES_MM,
@@ -19,8 +20,6 @@ from fisherlens.models.form.interferometer import (
     design_lengths,
     nominal_rays,
     path_differences,
-    resampling,
-    sensitivities,
 )
 from fisherlens.models.form.linear import LinearInverse, root_mean_square
 from fisherlens.models.form.network import Alignment, FormNetwork, Stitching
