@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
@@ -18,6 +17,7 @@ from fisherlens.edge.reading.arrays import as_npy
 from fisherlens.edge.storage import write_whole
 from fisherlens.edge.verdict import Verdict
 
+from ..page import write_page
 from ..pictures import inline, png
 from . import BUNDLE
 from .cases import CASES
@@ -60,19 +60,17 @@ def _file_name(name: str) -> str:
 
 
 def _write_report(path: Path, scored: list[Scored], runtime: Runtime) -> Path:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=jinja2.StrictUndefined
-    )
     inverse = LinearInverse(REGULARISATION)
     manifest = runtime.bundle.manifest
-    html = environment.get_template("report.html").render(
+    write_page(
+        path,
+        Path(__file__).with_name("report.html"),
         manifest=manifest,
         factor=manifest.coverage.factors[0] if manifest.coverage else float("nan"),
         bundle=scored[0].verdict.bundle,
         software=scored[0].verdict.software,
         scenes=[_scene(entry, inverse) for entry in scored],
     )
-    write_whole(path, html.encode())
     return path
 
 

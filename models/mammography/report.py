@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -15,6 +14,7 @@ from fisherlens.edge.picture import as_png, overlay_picture
 from fisherlens.edge.storage import write_whole
 from fisherlens.edge.verdict import Verdict
 
+from ..page import write_page
 from ..pictures import inline, png
 from .acceptance import Scored
 from .conformity import conformity, decided
@@ -23,17 +23,15 @@ from .observer import DIAMETERS_MM, EUREF_ACCEPTABLE_UM, EUREF_ACHIEVABLE_UM
 
 def write_report(path: Path, scored: list[Scored], manifest: Manifest) -> Path:
     """Write the report and return its path. Every picture is inside the file."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=jinja2.StrictUndefined
-    )
-    html = environment.get_template("report.html").render(
+    write_page(
+        path,
+        Path(__file__).with_name("report.html"),
         manifest=manifest,
         bundle=scored[0].verdict.bundle,
         software=scored[0].verdict.software,
         overview=_overview(scored),
         scenes=[_scene(entry) for entry in scored],
     )
-    write_whole(path, html.encode())
     return path
 
 
