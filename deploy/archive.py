@@ -39,7 +39,7 @@ def main(project: Path, key: Path, pythons: tuple[str, ...], out: Path) -> None:
         folder.mkdir()
         try:
             _fill(folder, project, pythons)
-            _seal(folder, key)
+            seal(folder, key)
         except (WheelsMissing, EdgeError) as error:
             raise click.ClickException(str(error)) from error
         beside = out.with_name(out.name + ".part")
@@ -65,7 +65,7 @@ def _fill(folder: Path, project: Path, pythons: tuple[str, ...]) -> None:
     (folder / MANIFEST).write_text(json.dumps(manifest))
 
 
-def _seal(folder: Path, key: Path) -> None:
+def seal(folder: Path, key: Path) -> None:
     """Hashes of all files, and a signature over these."""
     lines = [
         f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(folder).as_posix()}\n"

@@ -141,7 +141,8 @@ class Runtime:
         manifest = self.bundle.manifest
         if manifest.coverage is None or outputs["value"].ndim > 1:
             return []
-        columns = {name: outputs[name].astype(float).tolist() for name in (*_UNCERTAIN, *_SIDES)}
+        # A part that is absent is 0 times the value in the graph, which may be -0.
+        columns = {name: (outputs[name].astype(float) + 0.0).tolist() for name in (*_UNCERTAIN, *_SIDES)}
         _require_finite("value or uncertainty", *columns.values())
         probability = manifest.coverage.probability
         results = []

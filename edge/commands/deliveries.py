@@ -10,6 +10,7 @@ from rich.table import Table
 
 from ..errors import EdgeError
 from ..service.configuration import read_configuration
+from ..service.outbox import Outbox
 from ..service.store import Store
 
 
@@ -29,7 +30,7 @@ def list_(configuration: Path) -> None:
     for column in ("verdict", "of", "destination", "state", "attempts"):
         table.add_column(column, no_wrap=True)
     table.add_column("last error", overflow="fold", min_width=20)
-    found = _store(configuration).undelivered()
+    found = _outbox(configuration).undelivered()
     for one in found:
         table.add_row(one.verdict, one.created, one.destination, one.state, str(one.attempts), one.error or "")
     console = Console(highlight=False, width=max(160, Console().width))
@@ -42,7 +43,7 @@ def list_(configuration: Path) -> None:
 @click.argument("destination")
 def abandon(configuration: Path, verdict: str, destination: str) -> None:
     """Give the delivery of VERDICT to DESTINATION up. The verdict itself stays in the store."""
-    if not _store(configuration).abandon(verdict, destination):
+    if not _outbox(configuration).abandon(verdict, destination):
         raise click.UsageError(f"verdict {verdict!r} is not to be delivered to {destination!r}")
     click.echo(f"{verdict} is not delivered to {destination} any more")
 
@@ -53,13 +54,13 @@ def abandon(configuration: Path, verdict: str, destination: str) -> None:
 @click.argument("destination")
 def take_up(configuration: Path, verdict: str, destination: str) -> None:
     """Deliver VERDICT to DESTINATION after all."""
-    if not _store(configuration).take_up(verdict, destination):
+    if not _outbox(configuration).take_up(verdict, destination):
         raise click.UsageError(f"the delivery of verdict {verdict!r} to {destination!r} was not given up")
     click.echo(f"{verdict} is delivered to {destination} again")
 
 
-def _store(configuration: Path) -> Store:
+def _outbox(configuration: Path) -> Outbox:
     try:
-        return Store(read_configuration(configuration).store)
+        return Store(read_configuration(configuration).store).outbox
     except EdgeError as refusal:
         raise click.UsageError(str(refusal)) from refusal

@@ -8,8 +8,9 @@ from contextlib import suppress
 from ..errors import EdgeError
 from .destinations import DeliveryFailed, Destination
 from .faults import reach
+from .outbox import Pending
 from .patience import patiently
-from .store import Pending, Store
+from .store import Store
 
 
 class Deliverer(threading.Thread):
@@ -35,7 +36,7 @@ class Deliverer(threading.Thread):
         """Try all that is pending once, or wait a second for it. Raises the last DeliveryFailed if none of it was
         taken; StoreFailed."""
         self._store.judged.clear()
-        pending = self._store.pending(self._destination.name)
+        pending = self._store.outbox.pending(self._destination.name)
         if not pending:
             self._store.judged.wait(1.0)
         failures = []
@@ -56,6 +57,6 @@ class Deliverer(threading.Thread):
             self._destination.deliver(pending)
         except Exception as error:  # whatever one delivery does, it stays pending and the others go on
             said = str(error) if isinstance(error, DeliveryFailed) else f"unexpected {type(error).__name__}"
-            self._store.failed(pending.id, name, said)
+            self._store.outbox.failed(pending.id, name, said)
             raise DeliveryFailed(f"{pending.id}: {said}") from error
-        self._store.delivered(pending.id, name)
+        self._store.outbox.delivered(pending.id, name)

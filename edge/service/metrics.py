@@ -45,7 +45,7 @@ class Metrics(Collector):
         deliveries = GaugeMetricFamily(
             "fisherlens_deliveries", "Verdicts by destination and state", labels=["destination", "state"]
         )
-        for (destination, state), count in self._store.delivery_counts().items():
+        for (destination, state), count in self._store.outbox.counts().items():
             deliveries.add_metric([destination, state], count)
         yield deliveries
         drift = GaugeMetricFamily(

@@ -7,7 +7,6 @@ import math
 import threading
 import time
 from contextlib import suppress
-from pathlib import Path
 
 from tenacity import Retrying
 
@@ -83,8 +82,7 @@ class Scorer(threading.Thread):
         self._store.arrived.set()
 
     def _watching(self, runtime: Runtime) -> DriftWatch:
-        past = self._store.latest(REMEMBERED, runtime.bundle.digest)
-        return DriftWatch(runtime.bundle, (judged.verdict for judged in reversed(past)))
+        return DriftWatch(runtime.bundle, self._store.checks(runtime.bundle.digest, REMEMBERED))
 
     def is_stuck(self) -> bool:
         """Whether one image takes longer than is configured."""
@@ -101,7 +99,7 @@ class Scorer(threading.Thread):
             self.drift = self._watching(runtime)  # which has read these verdicts
         else:
             for verdict in verdicts:
-                self.drift.observe(verdict)
+                self.drift.observe(verdict.checks)
         _log.info("%s: %s", waiting.digest, ", ".join(verdict.outcome for verdict in verdicts))
 
 
@@ -122,8 +120,3 @@ def examined(runtime: Runtime, sandbox: Sandbox, waiting: Waiting, explain: Expl
             reason = str(error) if isinstance(error, ImageRefused) else f"unexpected {type(error).__name__}: {error}"
             verdicts.append(runtime.refused(reason, name, number, waiting.digest))
     return verdicts
-
-
-def image_name(path: Path) -> str:
-    """How a file is called in records: its own name, not where it lay."""
-    return path.name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

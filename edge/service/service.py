@@ -78,7 +78,7 @@ class Service:
 
     def _admit(self, runtime: Runtime) -> None:
         bundle = runtime.bundle
-        self.store.admit_bundle(bundle.manifest, bundle.digest)
+        self.store.bundles.admit(bundle.manifest, bundle.digest)
 
     def _opened_sources(self) -> list[Part]:
         tables = self.configuration.source

@@ -1,4 +1,4 @@
-"""What the service remembers: images that wait, verdicts, and what is still to be delivered.
+"""What the service remembers: images and verdicts; deliveries and bundles are rooms beside it.
 
 One folder: a SQLite database, and the images' bytes under their digests. An image is kept once its bytes
 are flushed and named, and its row is committed, in this order; so a row never lacks its bytes, and bytes
@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import threading
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,15 +18,15 @@ from pathlib import Path
 
 import msgspec
 from filelock import FileLock, Timeout
-from packaging.version import InvalidVersion, Version
 
-from ..errors import BundleRefused, EdgeError
-from ..manifest import Input, Manifest
+from ..errors import EdgeError
 from ..storage import flush_folder, write_whole
-from ..verdict import Verdict
+from ..verdict import CheckResult, Verdict
+from .bundle_register import BundleRegister
 from .configuration import StoreTable
 from .database import Database, StoreFailed, StoreRefused
 from .faults import reach
+from .outbox import Outbox
 
 _PROBE = "probe"
 """File that is written to see whether the disk takes one."""
@@ -51,17 +51,6 @@ class Waiting:
 
 
 @dataclass(frozen=True)
-class Pending:
-    """A verdict that is to be delivered to one destination. attempts: that failed; error: the last one's."""
-
-    id: str
-    record: bytes
-    digest: str
-    attempts: int = 0
-    error: str | None = None
-
-
-@dataclass(frozen=True)
 class Judged:
     """A verdict with what is known of its image. received: UTC, ISO 8601. source: the kind that it came from."""
 
@@ -75,18 +64,6 @@ class Judged:
     def of(cls, identifier: str, digest: str, source: str, received: str, record: bytes) -> Judged:
         """From a row of the database."""
         return cls(identifier, digest, source, received, msgspec.json.decode(record, type=Verdict))
-
-
-@dataclass(frozen=True)
-class Undelivered:
-    """A delivery that failed, or was given up. created: when its verdict was."""
-
-    verdict: str
-    destination: str
-    state: str
-    attempts: int
-    error: str | None
-    created: str
 
 
 def digest_of(data: bytes | bytearray) -> str:
@@ -115,6 +92,8 @@ class Store:
         except OSError as error:
             raise StoreRefused(f"store {folder}: {error.strerror}") from error
         self._database = Database(folder)
+        self.outbox = Outbox(self._database)
+        self.bundles = BundleRegister(self._database)
         self._taking = threading.Lock()
         self.arrived = threading.Event()
         """Set whenever an image comes in."""
@@ -178,6 +157,15 @@ class Store:
         self.arrived.set()
         return digest
 
+    def keep_file(self, path: Path, source: str, bundle: str) -> str:
+        """Take a file as `keep` does, by its own name; one that is too large is not read.
+
+        Raises OSError, and what `keep` raises.
+        """
+        if (size := path.stat().st_size) > self.most_image_bytes:
+            raise self.too_large(size)
+        return self.keep(path.read_bytes(), source, _name_of(path), bundle)
+
     def too_large(self, size: int) -> ImageTooLarge:
         """What is said of an image of so many bytes."""
         return ImageTooLarge(f"{size:,} bytes, expected at most {self.most_image_bytes:,} (most-image-bytes)")
@@ -216,34 +204,6 @@ class Store:
         reach("verdict committed")
         self.judged.set()
 
-    def pending(self, destination: str, most: int = 100) -> list[Pending]:
-        """Verdicts that are to be delivered to a destination, oldest first; but those that failed often stand
-        behind those that failed less, so that a verdict which is never taken holds up no other."""
-        rows = self._database.read(
-            "SELECT verdict.id, record, image, attempts, error FROM delivery JOIN verdict ON verdict.id = verdict "
-            "WHERE destination = ? AND state = 'pending' ORDER BY attempts, delivery.rowid LIMIT ?",
-            (destination, most),
-        )
-        return [Pending(*row) for row in rows]
-
-    def delivered(self, identifier: str, destination: str) -> None:
-        """A destination has taken a verdict."""
-        reach("delivered, not noted")
-        with self._database.transaction() as connection:
-            connection.execute(
-                "UPDATE delivery SET state = 'delivered', error = NULL WHERE verdict = ? AND destination = ?",
-                (identifier, destination),
-            )
-        reach("delivery noted")
-
-    def failed(self, identifier: str, destination: str, error: str) -> None:
-        """A destination has not taken a verdict: it stays pending."""
-        with self._database.transaction() as connection:
-            connection.execute(
-                "UPDATE delivery SET attempts = attempts + 1, error = ? WHERE verdict = ? AND destination = ?",
-                (error, identifier, destination),
-            )
-
     def remove_images(self, received_before: str) -> int:
         """Remove the bytes of images that were received before a time (UTC, ISO 8601), scored, and are to be
         delivered to nobody any more; says how many. Raises StoreFailed."""
@@ -259,79 +219,35 @@ class Store:
                     removed += 1
         return removed
 
-    def abandon(self, identifier: str, destination: str) -> bool:
-        """Give a pending delivery up, as an operator has said; False where there is none."""
-        return self._moved(identifier, destination, "pending", "abandoned")
+    def verdicts(self) -> list[tuple[str, Verdict]]:
+        """Identifiers and verdicts, all of them, oldest first."""
+        return self._decoded("SELECT id, record FROM verdict ORDER BY rowid")
 
-    def take_up(self, identifier: str, destination: str) -> bool:
-        """Make a delivery that was given up pending again; False where there is none."""
-        return self._moved(identifier, destination, "abandoned", "pending")
+    def verdicts_on(self, digest: str) -> list[tuple[str, Verdict]]:
+        """Identifiers and verdicts on one image, oldest first."""
+        return self._decoded("SELECT id, record FROM verdict WHERE image = ? ORDER BY rowid", digest)
 
-    def _moved(self, identifier: str, destination: str, before: str, after: str) -> bool:
-        with self._database.transaction() as connection:
-            moved = connection.execute(
-                "UPDATE delivery SET state = ?, attempts = 0 WHERE verdict = ? AND destination = ? AND state = ?",
-                (after, identifier, destination, before),
-            )
-        return moved.rowcount == 1
+    def _decoded(self, query: str, *parameters: str) -> list[tuple[str, Verdict]]:
+        rows = self._database.read(query, parameters)
+        return [(identifier, msgspec.json.decode(record, type=Verdict)) for identifier, record in rows]
 
-    def undelivered(self, most: int = -1) -> list[Undelivered]:
-        """Deliveries that failed at least once or were given up, the oldest first: all, or so many."""
+    def checks(self, bundle: str, most: int) -> list[list[CheckResult]]:
+        """What the checks of a bundle said of the latest images, oldest first; without the rest of the records,
+        which maps make large."""
         rows = self._database.read(
-            "SELECT verdict, destination, state, attempts, error, created FROM delivery "
-            "JOIN verdict ON verdict.id = verdict "
-            "WHERE state = 'abandoned' OR (state = 'pending' AND attempts > 0) ORDER BY delivery.rowid "
-            "LIMIT ?",
-            (most,),
+            "SELECT json_extract(CAST(record AS TEXT), '$.checks') FROM verdict WHERE bundle = ? "
+            "ORDER BY rowid DESC LIMIT ?",
+            (bundle, most),
         )
-        return [Undelivered(*row) for row in rows]
+        return [msgspec.json.decode(text, type=list[CheckResult]) for (text,) in reversed(rows)]
 
-    def admit_bundle(self, manifest: Manifest, digest: str) -> None:
-        """Remember that a bundle came into use, and what its images must be like.
-
-        Raises BundleRefused where a newer version, or another bundle of this version, has been in use before;
-        StoreFailed.
-        """
-        name, version = manifest.name, manifest.version
-        try:
-            wanted = Version(version)
-        except InvalidVersion as error:
-            raise BundleRefused(f"bundle {name!r}: version {version!r}, expected one like 2.1.0 (PEP 440)") from error
-        with self._database.transaction() as connection:
-            row = connection.execute("SELECT version, digest FROM bundle WHERE name = ?", (name,)).fetchone()
-            if row and (wanted < Version(row[0]) or (wanted == Version(row[0]) and digest != row[1])):
-                raise BundleRefused(
-                    f"bundle {name!r}: version {version}, {digest}; version {row[0]}, {row[1]}, has been in use here. "
-                    "Versions do not go back: to return to an older bundle, publish it under a higher version"
-                )
-            connection.execute(
-                "INSERT INTO bundle VALUES (?1, ?2, ?3) ON CONFLICT (name) DO UPDATE SET version = ?2, digest = ?3",
-                (name, version, digest),
-            )
-            connection.execute(
-                "INSERT INTO input_of_bundle VALUES (?, ?) ON CONFLICT (digest) DO NOTHING",
-                (digest, msgspec.json.encode(manifest.input)),
-            )
-
-    def input_of(self, bundle: str) -> Input:
-        """What images a bundle that came into use, by its digest, takes and how they are prepared for it."""
-        rows = self._database.read("SELECT input FROM input_of_bundle WHERE digest = ?", (bundle,))
-        return msgspec.json.decode(rows[0][0], type=Input)
-
-    def verdicts(self, digest: str | None = None) -> Iterator[tuple[str, Verdict]]:
-        """Identifiers and verdicts, oldest first, of one image or of all."""
-        rows = self._database.read(
-            "SELECT id, record FROM verdict WHERE ?1 IS NULL OR image = ?1 ORDER BY rowid", (digest,)
-        )
-        return ((identifier, msgspec.json.decode(record, type=Verdict)) for identifier, record in rows)
-
-    def latest(self, most: int, bundle: str | None = None) -> list[Judged]:
-        """The latest verdicts, newest first; of one bundle, or of all."""
+    def latest(self, most: int) -> list[Judged]:
+        """The latest verdicts, newest first."""
         query = (
             "SELECT id, image, source, received, record FROM verdict JOIN image ON digest = image "
-            "WHERE ?1 IS NULL OR bundle = ?1 ORDER BY verdict.rowid DESC LIMIT ?2"
+            "ORDER BY verdict.rowid DESC LIMIT ?"
         )
-        return [Judged.of(*row) for row in self._database.read(query, (bundle, most))]
+        return [Judged.of(*row) for row in self._database.read(query, (most,))]
 
     def judged_as(self, identifier: str) -> Judged | None:
         """The verdict of this identifier; None where there is none."""
@@ -346,11 +262,6 @@ class Store:
     def outcome_counts(self) -> dict[str, int]:
         """How many verdicts there are of each outcome."""
         return dict(self._database.read("SELECT outcome, count(*) FROM verdict GROUP BY 1"))
-
-    def delivery_counts(self) -> dict[tuple[str, str], int]:
-        """How many deliveries there are by destination and state."""
-        rows = self._database.read("SELECT destination, state, count(*) FROM delivery GROUP BY 1, 2")
-        return {(destination, state): count for destination, state, count in rows}
 
     def _is_done_or_waiting(self, digest: str, bundle: str) -> bool:
         rows = self._database.read(
@@ -379,3 +290,8 @@ class Store:
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def _name_of(path: Path) -> str:
+    """How a file is called in records: its own name, not where it lay."""
+    return path.name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

@@ -12,9 +12,10 @@ from pathlib import Path
 import click
 import numpy as np
 import torch
-from rich.progress import Progress, track
-from torch import Tensor, nn
+from rich.progress import track
+from torch import Tensor
 
+from ..training import descend
 from ..weights import save
 from .interferometer import SOURCES_MM
 from .linear import root_mean_square
@@ -69,25 +70,15 @@ def simulate(stream: str, count: int) -> Simulated:
 
 
 def train(data: Simulated, epochs: int, seed: int) -> FormNetwork:
-    """One member, by Adam on the Gaussian negative log likelihood with a one-cycle schedule."""
+    """One member, by the Gaussian negative log likelihood."""
     torch.manual_seed(seed)
     network = FormNetwork()
-    count = len(data.truth)
-    steps = epochs * (count // BATCH)
-    optimiser = torch.optim.Adam(network.parameters(), lr=1e-3)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, max_lr=3e-3, total_steps=steps)
-    with Progress() as progress:
-        task = progress.add_task(f"train member {seed}", total=steps)
-        for epoch in range(epochs):
-            for batch in torch.randperm(count).split(BATCH)[: count // BATCH]:
-                outputs = network.corrected(data.mean[batch], data.residuals[batch])
-                loss = _loss(outputs, data.truth[batch], variance=epoch >= epochs // 5)
-                optimiser.zero_grad()
-                loss.backward()
-                nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-                optimiser.step()
-                schedule.step()
-                progress.update(task, advance=1, description=f"member {seed} loss {loss.item():+.3f}")
+
+    def loss_of(batch: Tensor, epoch: int) -> Tensor:
+        outputs = network.corrected(data.mean[batch], data.residuals[batch])
+        return _loss(outputs, data.truth[batch], variance=epoch >= epochs // 5)
+
+    descend(network, len(data.truth), BATCH, epochs, f"member {seed}", loss_of)
     return network.eval()
 
 

@@ -12,9 +12,10 @@ from pathlib import Path
 import click
 import numpy as np
 import torch
-from rich.progress import Progress, track
+from rich.progress import track
 from torch import Tensor, nn
 
+from ..training import descend
 from ..weights import save
 from .detector import BITS_STORED
 from .network import ThresholdNetwork
@@ -64,27 +65,17 @@ def simulate(stream: str, count: int) -> Simulated:
 
 
 def train(data: Simulated, epochs: int, seed: int) -> ThresholdNetwork:
-    """One member, by Adam on the Gaussian negative log likelihood with a one-cycle schedule."""
+    """One member, by the Gaussian negative log likelihood."""
     torch.manual_seed(seed)
     network = ThresholdNetwork()
     _start_at(network, data.thresholds)
-    count = len(data.fields)
-    steps = epochs * (count // BATCH)
-    optimiser = torch.optim.Adam(network.parameters(), lr=1e-3)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, max_lr=3e-3, total_steps=steps)
-    with Progress() as progress:
-        task = progress.add_task(f"train member {seed}", total=steps)
-        for epoch in range(epochs):
-            for batch in torch.randperm(count).split(BATCH)[: count // BATCH]:
-                known = network.described(_turned(as_input(data.fields[batch])))
-                loss = _loss(network.thresholds(known), data.thresholds[batch], variance=epoch >= epochs // 4)
-                spacing = nn.functional.mse_loss(network.spacing(known), data.spacings[batch])
-                optimiser.zero_grad()
-                (loss + SPACING_WEIGHT * spacing).backward()
-                nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-                optimiser.step()
-                schedule.step()
-                progress.update(task, advance=1, description=f"member {seed} loss {loss.item():+.2f}")
+
+    def loss_of(batch: Tensor, epoch: int) -> Tensor:
+        known = network.described(_turned(as_input(data.fields[batch])))
+        loss = _loss(network.thresholds(known), data.thresholds[batch], variance=epoch >= epochs // 4)
+        return loss + SPACING_WEIGHT * nn.functional.mse_loss(network.spacing(known), data.spacings[batch])
+
+    descend(network, len(data.fields), BATCH, epochs, f"member {seed}", loss_of)
     return network.eval()
 
 

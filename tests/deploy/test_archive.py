@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from click.testing import CliRunner
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
-from fisherlens.deploy.archive import _seal, main
+from fisherlens.deploy.archive import main, seal
 from fisherlens.deploy.install import HASHES
 
 from ..bundles import usual_image
@@ -66,7 +67,7 @@ def offline(*command: object, check: bool = True) -> subprocess.CompletedProcess
 def changed(archive: Path, folder: Path, key: Path, without: str = "") -> Path:
     """Another archive: one more line in a text, or a wheel less, signed again."""
     other = folder / "other"
-    shutil.copytree(archive, other, copy_function=shutil.os.link)  # type: ignore[attr-defined]
+    shutil.copytree(archive, other, copy_function=os.link)
     if without:
         for wheel in other.rglob(without):
             wheel.unlink()
@@ -76,7 +77,7 @@ def changed(archive: Path, folder: Path, key: Path, without: str = "") -> Path:
         (other / "MESSAGES.md").write_text(text + "\n")
     for sealed in (HASHES, f"{HASHES}.sig"):
         (other / sealed).unlink()
-    _seal(other, key)
+    seal(other, key)
     return other
 
 
@@ -138,7 +139,7 @@ def test_what_is_not_whole_or_not_signed_is_refused_and_changes_nothing(
     assert "is not signed by" in refused(archive, prefix, stranger)
     assert "is not signed by" in refused(archive, prefix, tmp_path / "none.pem")
     broken = tmp_path / "broken"
-    shutil.copytree(archive, broken, copy_function=shutil.os.link)  # type: ignore[attr-defined]
+    shutil.copytree(archive, broken, copy_function=os.link)
     (broken / "wheels" / "extra.whl").write_bytes(b"")
     assert "extra.whl is missing in the archive, or does not belong to it" in refused(broken, prefix, keys[1])
     (broken / "wheels" / "extra.whl").unlink()

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from ...errors import EdgeError
-from ..store import Pending
+from ..outbox import Pending
 
 
 class DeliveryFailed(EdgeError):

@@ -16,8 +16,9 @@ from ...picture import overlay_picture
 from ...verdict import Verdict
 from ..configuration import ArchiveTable
 from ..dicom_report import map_image, structured_report
+from ..outbox import Pending
 from ..sandbox import Sandbox, SandboxFailed
-from ..store import Pending, Store
+from ..store import Store
 from . import DeliveryFailed
 
 _log = logging.getLogger(__name__)
@@ -50,7 +51,7 @@ class Archive:
     def _maps(self, path: Path, header: Dataset, verdict: Verdict, identifier: str) -> list[Dataset]:
         if verdict.map is None or not self._table.maps:
             return []
-        decoded = self._sandbox.decode(path, verdict.frame - 1, self._store.input_of(verdict.bundle.digest))
+        decoded = self._sandbox.decode(path, verdict.frame - 1, self._store.bundles.input_of(verdict.bundle.digest))
         if decoded.image is None:
             return []
         overlay = overlay_picture(verdict.map, decoded.image, _LONGER_SIDE)[..., ::-1]

@@ -7,7 +7,7 @@ import os
 import msgspec
 
 from ..configuration import JsonLinesTable
-from ..store import Pending
+from ..outbox import Pending
 from . import DeliveryFailed
 
 

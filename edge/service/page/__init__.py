@@ -90,7 +90,7 @@ class OperatorPage(WebServer):
 
     def _rendered_overview(self) -> str:
         latest = self._store.latest(max(LISTED, self._table.charted))
-        counts = self._store.delivery_counts()
+        counts = self._store.outbox.counts()
         destinations = sorted({destination for destination, _ in counts})
         return self._overview.render(
             latest=latest[:LISTED],
@@ -106,7 +106,7 @@ class OperatorPage(WebServer):
                 (name, *(counts.get((name, state), 0) for state in ("delivered", "pending", "abandoned")))
                 for name in destinations
             ],
-            undelivered=self._store.undelivered(LISTED),
+            undelivered=self._store.outbox.undelivered(LISTED),
         )
 
     def _drawn(self, identifier: str, which: str) -> bytes | None:
@@ -116,7 +116,7 @@ class OperatorPage(WebServer):
             return None
         with self._decoding:
             path = self._store.path_of(judged.digest)
-            expected = self._store.input_of(judged.verdict.bundle.digest)
+            expected = self._store.bundles.input_of(judged.verdict.bundle.digest)
             decoded = self._sandbox.decode(path, judged.verdict.frame - 1, expected)
         if decoded.image is None:
             return None

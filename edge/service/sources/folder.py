@@ -17,8 +17,7 @@ from pathlib import Path
 from ...storage import flush_folder
 from ..configuration import FolderTable
 from ..faults import reach
-from ..scoring import image_name
-from ..store import Store, StoreFailed
+from ..store import ImageTooLarge, Store, StoreFailed
 
 TAKEN = "taken"
 """Sub-folder that files are moved to once they are on stable storage."""
@@ -63,9 +62,9 @@ class FolderSource(threading.Thread):
     def _look(self) -> str:
         """Take what is settled; says what hindered one file or more, and holds up no other."""
         trouble = ""
-        present = [path for path in sorted(self._table.path.glob(self._table.pattern)) if self._is_file(path)]
+        present = {path for path in self._table.path.glob(self._table.pattern) if self._is_file(path)}
         self._seen = {path: seen for path, seen in self._seen.items() if path in present}
-        for path in present:
+        for path in sorted(present):
             if self._stopping.is_set():
                 break
             try:
@@ -91,12 +90,12 @@ class FolderSource(threading.Thread):
         return now - since >= self._table.settle_seconds
 
     def _take(self, path: Path) -> None:
-        size = path.stat().st_size
-        if size > self._store.most_image_bytes:
-            _log.warning("folder %s: a file was not taken: %s", self._table.path, self._store.too_large(size))
+        try:
+            digest = self._store.keep_file(path, "folder", self._bundle())
+        except ImageTooLarge as refusal:
+            _log.warning("folder %s: a file was not taken: %s", self._table.path, refusal)
             self._move(path, TOO_LARGE, path.name)
             return
-        digest = self._store.keep(path.read_bytes(), "folder", image_name(path), self._bundle())
         self._move(path, TAKEN, f"{digest.removeprefix('sha256:')[:16]}-{path.name}")
         reach("acknowledged")
 

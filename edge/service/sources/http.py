@@ -62,7 +62,7 @@ class HttpSource(WebServer):
 
     async def _told(self, request: Request) -> Response:
         digest = request.path_params["digest"]
-        found = await run_in_threadpool(lambda: [verdict for _, verdict in self._store.verdicts(digest)])
+        found = await run_in_threadpool(lambda: [verdict for _, verdict in self._store.verdicts_on(digest)])
         if found:
             return Response(msgspec.json.encode(found), media_type="application/json")
         known = await run_in_threadpool(self._store.knows, digest)

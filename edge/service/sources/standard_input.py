@@ -16,7 +16,6 @@ from ..configuration import StandardInputTable
 from ..database import StoreFailed
 from ..faults import reach
 from ..patience import patiently
-from ..scoring import image_name
 from ..store import ImageTooLarge, Store
 
 LONGEST_LINE = 2**16
@@ -67,10 +66,8 @@ class StandardInput(threading.Thread):
             path = self._path(line)
             if not path.is_file():
                 raise LineRefused("no such file, or no regular one")
-            if (size := path.stat().st_size) > self._store.most_image_bytes:
-                raise self._store.too_large(size)
             persistent = patiently(self.name, StoreFailed, self._stopping)
-            digest = persistent(self._store.keep, path.read_bytes(), "stdin", image_name(path), self._bundle())
+            digest = persistent(self._store.keep_file, path, "stdin", self._bundle())
         except (LineRefused, ImageTooLarge, StoreFailed) as refusal:
             return {"error": str(refusal)}
         except OSError as error:

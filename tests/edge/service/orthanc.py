@@ -25,6 +25,18 @@ class Orthanc:
     settings: dict[str, object] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = None
 
+    @property
+    def table(self) -> str:
+        """Of a configuration that delivers to it."""
+        return f"""
+        [[destination.archive]]
+        name = "archive"
+        host = "127.0.0.1"
+        port = {self.dicom}
+        ae-title = "ARCHIVE"
+        seconds = 3.0
+        """
+
     def start(self) -> None:
         settings = {
             "Name": "test", "StorageDirectory": str(self.folder), "IndexDirectory": str(self.folder),

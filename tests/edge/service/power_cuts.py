@@ -111,7 +111,7 @@ def cut_power(running: Running, cuts: int, seed: int = 0) -> tuple[int, int]:
     running.wait_for(lambda: not list(running.inbox.glob("*.npy")), "all files taken")
     store = running.store()
     running.wait_for(lambda: store.waiting_count() == 0, "all images scored")
-    running.wait_for(lambda: ("file", "pending") not in store.delivery_counts(), "all verdicts delivered")
+    running.wait_for(lambda: ("file", "pending") not in store.outbox.counts(), "all verdicts delivered")
     assert running.stop() == 0
     return _audited(running, store, load.acknowledged | _taken(running.inbox / "taken"))
 
@@ -122,7 +122,7 @@ def _taken(folder: Path) -> set[str]:
 
 
 def _audited(running: Running, store: Store, acknowledged: set[str]) -> tuple[int, int]:
-    verdicts = list(store.verdicts())
+    verdicts = store.verdicts()
     counts = Counter(verdict.input_digest for _, verdict in verdicts)
     assert not acknowledged - set(counts), "acknowledged images without a verdict"
     assert max(counts.values()) == 1, "images with more than one verdict"

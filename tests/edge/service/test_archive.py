@@ -38,20 +38,7 @@ def orthanc(tmp_path: Path) -> Iterator[Orthanc]:
 
 @pytest.fixture
 def service(tmp_path: Path, ensemble_bundle: Path, orthanc: Orthanc) -> Iterator[Callable[[], Running]]:
-    running = Running(
-        tmp_path,
-        ensemble_bundle,
-        f"""
-        [scoring]
-        explain = "always"
-        [[destination.archive]]
-        name = "archive"
-        host = "127.0.0.1"
-        port = {orthanc.dicom}
-        ae-title = "ARCHIVE"
-        seconds = 3.0
-        """,
-    )
+    running = Running(tmp_path, ensemble_bundle, '[scoring]\nexplain = "always"\n' + orthanc.table)
 
     def start() -> Running:
         running.start()
@@ -74,7 +61,7 @@ def image(path: Path, seed: int) -> pydicom.Dataset:
 
 
 def delivered(running: Running, count: int) -> bool:
-    return running.store().delivery_counts().get(("archive", "delivered"), 0) == count
+    return running.store().outbox.counts().get(("archive", "delivered"), 0) == count
 
 
 def test_report_and_map_lie_in_the_images_own_study(
@@ -203,12 +190,7 @@ def test_an_archive_is_reached_over_tls_and_only_the_one_that_the_authority_vouc
 def over_tls(archive: Orthanc, client: Certified, authority: Authority) -> str:
     """The destination's tables."""
     return f"""
-        [[destination.archive]]
-        name = "archive"
-        host = "127.0.0.1"
-        port = {archive.dicom}
-        ae-title = "ARCHIVE"
-        seconds = 3.0
+        {archive.table}
         [destination.archive.tls]
         certificate = "{client.certificate}"
         key = "{client.key}"

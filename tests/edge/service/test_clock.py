@@ -31,7 +31,7 @@ def test_a_clock_that_jumps_an_hour_back_delays_and_loses_nothing(service: Calla
     running.wait_for(lambda: "delivery to file: " in running.log.read_text(), "a failed delivery")
     offset.write_text("-1h")
     (running.inbox / "1.png").write_bytes(png(1))
-    running.wait_for(lambda: len(list(running.store().verdicts())) == 2, "the second verdict")
+    running.wait_for(lambda: len(running.store().verdicts()) == 2, "the second verdict")
     running.lines.rmdir()
     running.wait_for(lambda: len(running.lines_read()) == 2, "both deliveries")
     assert running.stop() == 0

@@ -22,7 +22,7 @@ def test_a_delivery_is_given_up_by_an_operators_word_alone_and_can_be_taken_up_a
     ((identifier, _),) = running.store().verdicts()
     assert identifier in run("deliveries", "list", configuration)
     assert "not delivered to file any more" in run("deliveries", "abandon", configuration, identifier, "file")
-    assert running.store().delivery_counts() == {("file", "abandoned"): 1}
+    assert running.store().outbox.counts() == {("file", "abandoned"): 1}
     assert "is not to be delivered" in run("deliveries", "abandon", configuration, identifier, "file", expect=2)
     running.lines.rmdir()
     assert "again" in run("deliveries", "take-up", configuration, identifier, "file")

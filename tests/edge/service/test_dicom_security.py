@@ -68,7 +68,7 @@ def test_an_image_larger_than_may_be_taken_ends_its_association(
     assert not storescu(port, path).startswith("0 ")
     running.wait_for(lambda: "DICOM association ended" in running.log.read_text(), "the end of the association")
     assert running.stop() == 0
-    assert list(running.store().verdicts()) == []
+    assert running.store().verdicts() == []
 
 
 def over_tls(port: int, path: Path, client: Certified | None, authority: Authority) -> int:

@@ -83,7 +83,7 @@ def test_the_bytes_that_are_kept_are_the_image_that_was_sent(
     assert kept == sent
     storescu(port, path)
     assert running.stop() == 0
-    assert len(list(running.store().verdicts())) == 1
+    assert len(running.store().verdicts()) == 1
 
 
 def test_who_is_not_configured_is_rejected(service: Callable[..., Running], port: int, tmp_path: Path) -> None:
@@ -105,7 +105,7 @@ def test_a_full_spool_is_said_to_the_modality_and_images_are_taken_again_later(
     said = storescu(port, path)
     assert "OutOfResources" in said or "0xa700" in said.lower()
     assert running.stop() == 0
-    assert list(running.store().verdicts()) == []
+    assert running.store().verdicts() == []
     running.store_table = ""
     running.start()
     running.wait_for(lambda: running.log.read_text().count("INFO started") == 2, "the second start")

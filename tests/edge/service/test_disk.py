@@ -166,9 +166,9 @@ def all_is_well(running: Running, images: int = IMAGES) -> None:
     """Every file is taken, has one verdict, and each is delivered."""
     running.wait_for(lambda: not list(running.inbox.glob("*.png")), "all files taken")
     running.wait_for(
-        lambda: running.store().delivery_counts() == {("file", "delivered"): images}, "all verdicts delivered"
+        lambda: running.store().outbox.counts() == {("file", "delivered"): images}, "all verdicts delivered"
     )
     assert running.stop() == 0
-    verdicts = list(running.store().verdicts())
+    verdicts = running.store().verdicts()
     assert len({verdict.source for _, verdict in verdicts}) == len(verdicts) == images
     assert {line["id"] for line in running.lines_read()} == {identifier for identifier, _ in verdicts}

@@ -94,6 +94,6 @@ def test_a_broker_that_was_away_gets_everything_when_it_is_back(
     (running.inbox / "1.png").write_bytes(png(1))
     running.wait_for(lambda: "delivery to broker: " in running.log.read_text(), "a failed delivery")
     broker.start()
-    running.wait_for(lambda: ("broker", "pending") not in running.store().delivery_counts(), "the delivery")
+    running.wait_for(lambda: ("broker", "pending") not in running.store().outbox.counts(), "the delivery")
     running.wait_for(lambda: len(broker.heard) >= 2, "the second message")
     assert running.stop() == 0

@@ -90,11 +90,11 @@ def test_no_patients_data_stands_in_anything_that_the_service_writes(
     answers = [posted(http, path) for path in paths]
     running.wait_for(lambda: not list(running.inbox.glob("*.dcm")), "all files taken")
     running.wait_for(lambda: running.store().waiting_count() == 0, "all images scored")
-    running.wait_for(lambda: len(running.lines_read()) == len(list(running.store().verdicts())), "the lines")
+    running.wait_for(lambda: len(running.lines_read()) == len(running.store().verdicts()), "the lines")
     running.wait_for(lambda: running.log.read_text().count("again in") >= 2, "failed deliveries")
     answers += [read(http, "/metrics"), read(http, "/health")]
     assert running.stop() == 0
-    assert len(list(running.store().verdicts())) >= len(paths)
+    assert len(running.store().verdicts()) >= len(paths)
     written = {
         path.name: path.read_bytes()
         for path in running.folder.rglob("*")

@@ -15,7 +15,7 @@ def test_an_image_goes_once_it_is_delivered_and_its_verdict_stays(service: Calla
     running.start()
     (running.inbox / "old.png").write_bytes(png(1))
     running.wait_for(lambda: len(running.lines_read()) == 1, "the verdict")
-    running.wait_for(lambda: ("file", "pending") not in running.store().delivery_counts(), "the delivery")
+    running.wait_for(lambda: ("file", "pending") not in running.store().outbox.counts(), "the delivery")
     assert running.stop() == 0
     ((identifier, verdict),) = running.store().verdicts()
     assert verdict.input_digest is not None

@@ -52,9 +52,9 @@ def test_a_power_cut_at_any_step_loses_nothing_and_doubles_nothing(service: Call
     assert running.process.wait(60) == -signal.SIGKILL
     running.start()
     running.wait_for(lambda: not list(running.inbox.glob("*.png")), "all files taken")
-    running.wait_for(lambda: running.store().delivery_counts() == {("file", "delivered"): 4}, "all verdicts delivered")
+    running.wait_for(lambda: running.store().outbox.counts() == {("file", "delivered"): 4}, "all verdicts delivered")
     assert running.stop() == 0
-    verdicts = list(running.store().verdicts())
+    verdicts = running.store().verdicts()
     assert sorted(verdict.source for _, verdict in verdicts) == ["0.png", "1.png", "2.png", "3.png"]
     assert {line["id"] for line in running.lines_read()} == {identifier for identifier, _ in verdicts}
 
@@ -74,7 +74,7 @@ def test_the_same_image_is_scored_once(service: Callable[..., Running]) -> None:
     for name in ("one.png", "again.png", "once more.png"):
         (running.inbox / name).write_bytes(png(1))
         running.wait_for(lambda name=name: not (running.inbox / name).exists(), "the file taken")  # type: ignore[misc]
-    running.wait_for(lambda: running.store().delivery_counts() == {("file", "delivered"): 1}, "one verdict delivered")
+    running.wait_for(lambda: running.store().outbox.counts() == {("file", "delivered"): 1}, "one verdict delivered")
     assert running.stop() == 0
 
 
@@ -193,7 +193,7 @@ def test_sigterm_ends_the_service_in_time_whatever_waits_and_the_next_one_goes_o
     assert time.monotonic() - began < STOP_SECONDS
     assert len(running.lines_read()) < 150, "it was stopped in the middle"
     running.start()
-    running.wait_for(lambda: running.store().delivery_counts() == {("file", "delivered"): 150}, "all verdicts")
+    running.wait_for(lambda: running.store().outbox.counts() == {("file", "delivered"): 150}, "all verdicts")
     assert running.stop() == 0
     assert len({line["id"] for line in running.lines_read()}) == 150
 
