@@ -1,0 +1,1 @@
+"""The acceptance protocol: tests that name what they need of a rig, run by `python -m tests.rig`."""

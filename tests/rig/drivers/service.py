@@ -1,0 +1,144 @@
+"""The target that runs `fisherlens serve`: on this machine or over SSH, by whichever driver runs its commands."""
+
+from __future__ import annotations
+
+import base64
+import shlex
+import time
+from pathlib import Path
+
+import attr
+from labgrid.driver import Driver
+from labgrid.driver.exception import ExecutionError
+from labgrid.factory import target_factory
+from labgrid.protocol import CommandProtocol, FileTransferProtocol
+from labgrid.resource import Resource
+from labgrid.util import Timeout
+
+from ..protocols import ClockProtocol, ServiceProtocol
+from ..verdict_lines import Told, VerdictLines
+
+_START_SECONDS, _STOP_SECONDS = 60.0, 40.0
+
+
+@target_factory.reg_resource
+@attr.s(eq=False)
+class ServiceInstallation(Resource):
+    """folder: on the target, with the configuration as service.toml, the log, and what the configuration names.
+    program: that is run with `serve service.toml` in this folder. configuration, bundle: files of the rig, relative to
+    the environment file, which are put there."""
+
+    folder = attr.ib(validator=attr.validators.instance_of(str))
+    configuration = attr.ib(validator=attr.validators.instance_of(str))
+    bundle = attr.ib(validator=attr.validators.instance_of(str))
+    program = attr.ib(default="fisherlens", validator=attr.validators.instance_of(str))
+    files = attr.ib(factory=dict, validator=attr.validators.instance_of(dict))
+
+
+@target_factory.reg_driver
+@attr.s(eq=False)
+class ServiceDriver(Driver, ServiceProtocol):
+    """Starts the program in a session of its own and speaks to it by signals. What it delivers is read from
+    verdicts.jsonl, the json-lines destination of the configuration."""
+
+    bindings = {  # noqa: RUF012
+        "installation": ServiceInstallation,
+        "command": CommandProtocol,
+        "files": FileTransferProtocol,
+        "clock": {ClockProtocol, None},
+    }
+
+    def on_activate(self) -> None:
+        self._lines = VerdictLines()
+        self._is_installed = False
+
+    def on_deactivate(self) -> None:
+        self.stop()
+
+    def _path(self, name: str) -> str:
+        return shlex.quote(f"{self.installation.folder}/{name}")
+
+    def on_rig(self, path: str) -> Path:
+        """A file of the rig that the environment file names."""
+        return Path(self.target.env.config.resolve_path(path) if self.target.env else path)
+
+    def install(self) -> None:
+        """Put configuration, bundle and further files in place."""
+        installation = self.installation
+        folders = {str(Path(name).parent) for name in ("inbox/-", *installation.files)}
+        self.command.run_check(f"mkdir -p {' '.join(self._path(name) for name in sorted(folders))}")
+        for source, name in (
+            (installation.configuration, "service.toml"),
+            (installation.bundle, "bundle.onnx"),
+            *((source, name) for name, source in installation.files.items()),
+        ):
+            self.files.put(str(self.on_rig(source)), f"{installation.folder}/{name}")
+        self._is_installed = True
+
+    @Driver.check_active
+    def start(self) -> None:
+        if self.is_alive():
+            return
+        if not self._is_installed:
+            self.install()
+        said = len(self.log())
+        clock = self.clock.prefix() if self.clock is not None else ""
+        program = f"{clock} setsid {self.installation.program} serve service.toml"
+        # Until it is running, the shell's child is the service's process group; the log outlives the restarts.
+        self.command.run_check(
+            f"cd {self._path('')} && {{ {program} >>log 2>&1 </dev/null & echo $! >pid; }}", timeout=_START_SECONDS
+        )
+        timeout = Timeout(_START_SECONDS)
+        while "INFO started" not in self.log()[said:]:
+            if timeout.expired or not self.is_alive():
+                raise ExecutionError(f"{program}: did not start: {self.log()[said:][-2000:]}")
+            time.sleep(0.05)
+
+    @Driver.check_active
+    def stop(self) -> None:
+        self._signal("TERM")
+        timeout = Timeout(_STOP_SECONDS)
+        while self.is_alive():
+            if timeout.expired:
+                self._signal("KILL")
+                raise ExecutionError(f"{self.installation.program}: did not end within {_STOP_SECONDS:g} s")
+            time.sleep(0.05)
+
+    def _signal(self, name: str) -> None:
+        self.command.run(f"kill -{name} -$(cat {self._path('pid')})")
+
+    @Driver.check_active
+    def is_alive(self) -> bool:
+        alive = f"p=$(cat {self._path('pid')}) && kill -0 $p && ! grep -q '^State:.Z' /proc/$p/status"
+        return self.command.run(alive)[2] == 0
+
+    @Driver.check_active
+    def swap(self, bundle: Path, signature: Path | None = None) -> bool:
+        said = len(self.log())
+        place = f"{self.installation.folder}/bundle.onnx"
+        self.files.put(str(bundle), f"{place}.new")
+        if signature is not None:
+            self.files.put(str(signature), f"{place}.sig")
+        self.command.run_check(f"mv {shlex.quote(place)}.new {shlex.quote(place)}")
+        self._signal("HUP")
+        timeout = Timeout(_START_SECONDS)
+        while not timeout.expired:
+            log = self.log()[said:]
+            if "INFO reloaded" in log or "not reloaded" in log:
+                return "INFO reloaded" in log
+            time.sleep(0.05)
+        raise ExecutionError(f"no word about the new bundle within {_START_SECONDS:g} s")
+
+    @Driver.check_active
+    def verdicts(self) -> list[Told]:
+        # In base64, since drivers give lines of text and a piece may end in the middle of a character.
+        out, _, code = self.command.run(
+            f"tail -c +{self._lines.offset + 1} {self._path('verdicts.jsonl')} | base64 -w 0"
+        )
+        if code == 0 and out:
+            self._lines.take(base64.b64decode(out[0]))
+        return self._lines.told
+
+    @Driver.check_active
+    def log(self) -> str:
+        return "\n".join(self.command.run(f"cat {self._path('log')}")[0])

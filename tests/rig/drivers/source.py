@@ -1,0 +1,66 @@
+"""An X-ray source: power, and an exposure trigger."""
+
+from __future__ import annotations
+
+import attr
+import numpy as np
+from labgrid.driver import Driver
+from labgrid.driver.exception import ExecutionError
+from labgrid.factory import target_factory
+from labgrid.protocol import PowerProtocol
+from labgrid.resource import Resource
+
+from fisherlens.models.mammography.acquisition import Exposure
+from fisherlens.models.mammography.phantom import Pose
+
+from ..protocols import XRaySourceProtocol
+
+
+@target_factory.reg_resource
+@attr.s(eq=False)
+class XRayGenerator(Resource):
+    """least, most: air kerma at the detector that it can give, uGy. The defaults are mammography's."""
+
+    least = attr.ib(default=20.0, converter=float)
+    most = attr.ib(default=400.0, converter=float)
+
+
+@target_factory.reg_driver
+@attr.s(eq=False)
+class SimulatedSourceDriver(Driver, XRaySourceProtocol, PowerProtocol):
+    """Exposes the phantom, which lies a little differently each time, as when it is put there by hand."""
+
+    bindings = {"generator": XRayGenerator}  # noqa: RUF012 - labgrid reads it from the class
+    priorities = {PowerProtocol: -10}  # noqa: RUF012 - who asks for the power switch means the target's
+    seed = attr.ib(default=0, validator=attr.validators.instance_of(int))
+
+    def __attrs_post_init__(self) -> None:
+        super().__attrs_post_init__()
+        self._rng = np.random.default_rng([self.seed, 3])
+        self._is_on = False
+        self.exposed: Exposure | None = None
+
+    @Driver.check_active
+    def on(self) -> None:
+        self._is_on = True
+
+    @Driver.check_active
+    def off(self) -> None:
+        self._is_on = False
+
+    @Driver.check_active
+    def cycle(self) -> None:
+        self.off()
+        self.on()
+
+    @Driver.check_active
+    def expose(self, air_kerma: float) -> Exposure:
+        if not self._is_on:
+            raise ExecutionError("the X-ray source is off")
+        if not self.generator.least <= air_kerma <= self.generator.most:
+            given = f"{air_kerma:g} uGy asked for"
+            raise ExecutionError(f"{given}, the source gives {self.generator.least:g} to {self.generator.most:g} uGy")
+        shift = self._rng.uniform(-1.0, 1.0, 2)
+        pose = Pose(float(shift[0]), float(shift[1]), float(self._rng.uniform(-0.5, 0.5)), 1.01)
+        self.exposed = Exposure(air_kerma=air_kerma, pose=pose)
+        return self.exposed

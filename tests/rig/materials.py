@@ -1,0 +1,52 @@
+"""What a rig needs beside devices: a key that its service trusts, a token, bundles. Made once for each run."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shutil
+from pathlib import Path
+
+import onnx
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+
+from fisherlens.edge.manifest import METADATA_KEY
+from fisherlens.edge.signature import sign
+from fisherlens.edge.storage import write_whole
+
+from ..bundles import ensemble
+
+KEY = "signing.pem"
+
+
+def make_materials(work: Path, bundle: Path, camera: bool) -> None:
+    """Into a folder that only this user reads: signing.pem and rig.pem, token, main.onnx (`bundle`) and its
+    signature, other.onnx (the same, a version later), and with `camera` camera.onnx."""
+    work.mkdir(parents=True, exist_ok=True)
+    work.chmod(0o700)
+    private = Ed25519PrivateKey.generate()
+    write_whole(work / KEY, private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    write_whole(work / "rig.pem", private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    write_whole(work / "token", secrets.token_hex(16).encode())
+    write_whole(work / "main.onnx", bundle.read_bytes())
+    write_whole(work / "other.onnx", a_version_later(bundle.read_bytes()))
+    for name in ("main.onnx", "other.onnx"):
+        sign(work / name, work / KEY)
+    if camera and not (work / "camera.onnx").exists():
+        folder = work / "camera"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        ensemble(folder).rename(work / "camera.onnx")
+
+
+def a_version_later(bundle: bytes) -> bytes:
+    """The same bundle under a later version: what it measures is the same, and verdicts tell which one it was."""
+    model = onnx.load_from_string(bundle)
+    for entry in model.metadata_props:
+        if entry.key == METADATA_KEY:
+            manifest = json.loads(entry.value)
+            major, minor, patch = manifest["version"].split(".")
+            manifest["version"] = f"{major}.{minor}.{int(patch) + 1}"
+            entry.value = json.dumps(manifest)
+    return model.SerializeToString()

@@ -1,0 +1,158 @@
+"""The devices of one rig, found by what they can do and never by what they are."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from labgrid import Target
+from labgrid.exceptions import NoDriverFoundError
+from labgrid.protocol import PowerProtocol
+
+from .audit import Account, Reference, Sent, account
+from .panel_physics import HEALTHY, Condition
+from .protocols import (
+    ArchiveProtocol,
+    ClockProtocol,
+    DiskFaultProtocol,
+    ModalityProtocol,
+    NetworkFaultProtocol,
+    PanelProtocol,
+    ServiceProtocol,
+    XRaySourceProtocol,
+)
+from .session import Frame, Recorder
+from .verdict_lines import Told
+
+PATIENCE_SECONDS = 60.0
+
+
+class Station:
+    """A modality with its service. reference: what the bundle under test says by itself."""
+
+    def __init__(self, target: Target, reference: Reference, recorder: Recorder) -> None:
+        self._target = target
+        self._recorder = recorder
+        self.reference = reference
+        self._power: Any = self._optional(PowerProtocol)  # before what lives on its disk
+        self._network: Any = self._optional(NetworkFaultProtocol)
+        self._clock: Any = self._optional(ClockProtocol)
+        self._archive: Any = self._optional(ArchiveProtocol)
+        if self._archive is not None:
+            self._archive.start()
+        self.source: XRaySourceProtocol = target.get_driver(XRaySourceProtocol)
+        target.get_driver("SimulatedSourceDriver").on()
+        self.panel: PanelProtocol = target.get_driver(PanelProtocol)
+        self.modality: ModalityProtocol = target.get_driver(ModalityProtocol, name="dicom")
+        self.service: ServiceProtocol = target.get_driver(ServiceProtocol)
+        self.service.start()
+        self.sent: list[Sent] = []
+
+    def _optional(self, protocol: type) -> Any:
+        try:
+            return self._target.get_driver(protocol)
+        except NoDriverFoundError:
+            return None
+
+    @property
+    def power(self) -> PowerProtocol:
+        return self._required(self._power, PowerProtocol)
+
+    @property
+    def network(self) -> NetworkFaultProtocol:
+        return self._required(self._network, NetworkFaultProtocol)
+
+    @property
+    def clock(self) -> ClockProtocol:
+        return self._required(self._clock, ClockProtocol)
+
+    @property
+    def archive(self) -> ArchiveProtocol:
+        return self._required(self._archive, ArchiveProtocol)
+
+    @property
+    def disk(self) -> DiskFaultProtocol:
+        return self._target.get_driver(DiskFaultProtocol)
+
+    @property
+    def file_drop(self) -> ModalityProtocol:
+        return self._target.get_driver(ModalityProtocol, name="file-drop")
+
+    def restore(self) -> None:
+        """Take back all faults that there are drivers for, and have the service run."""
+        for fault in (self._network, self._optional(DiskFaultProtocol), self._clock):
+            if fault is not None:
+                fault.restore()
+        if self._archive is not None:
+            self._archive.start()
+        if isinstance(self._power, PowerProtocol):
+            self._power.on()
+        self.service.start()
+
+    def resource(self, name: str) -> Any:
+        """A resource that a test names by its kind."""
+        return self._target.get_resource(name)
+
+    def driver(self, name: str) -> Any:
+        """A driver that a test names by its kind or name."""
+        return self._target.get_driver(name)
+
+    @staticmethod
+    def _required(driver: Any, protocol: type) -> Any:
+        assert driver is not None, f"the environment file names no driver for {protocol.__name__}"
+        return driver
+
+    def image(self, air_kerma: float = 100.0, condition: Condition = HEALTHY) -> Frame:
+        """Expose, and read the panel in a condition. The frame is recorded."""
+        if condition != HEALTHY:
+            self.panel.disturb(condition)
+        try:
+            self.source.expose(air_kerma)
+            return self._recorder.record(self.panel.read())
+        finally:
+            if condition != HEALTHY:
+                self.panel.disturb(HEALTHY)
+
+    def send(self, *frames: Frame, by: ModalityProtocol | None = None) -> list[Sent]:
+        """Send frames in order, as often as the service does not take one; what became of each."""
+        modality = by or self.modality
+        sent = [self._send_once(frame, modality) for frame in frames]
+        self.sent += sent
+        return sent
+
+    def send_until_acknowledged(self, *frames: Frame) -> list[Sent]:
+        """Send frames as a modality does, which keeps one until it was taken."""
+        end = time.monotonic() + PATIENCE_SECONDS
+        sent = []
+        for frame in frames:
+            while not (attempt := self._send_once(frame, self.modality)).acknowledged and time.monotonic() < end:
+                time.sleep(0.5)
+            sent.append(attempt)
+        self.sent += sent
+        return sent
+
+    def _send_once(self, frame: Frame, modality: ModalityProtocol) -> Sent:
+        (acknowledged,) = modality.send([frame])
+        return Sent(frame, acknowledged, time.monotonic())
+
+    def wait_for(self, sent: Sequence[Sent], seconds: float = PATIENCE_SECONDS) -> bool:
+        """Until every acknowledged frame has a verdict; whether it came to that in time."""
+        wanted = {entry.frame.identity for entry in sent if entry.acknowledged}
+        end = time.monotonic() + seconds
+        while not wanted <= {line.verdict.source for line in self.service.verdicts()}:
+            if time.monotonic() > end:
+                return False
+            time.sleep(0.02)
+        return True
+
+    def told_of(self, sent: Sequence[Sent]) -> list[Told]:
+        """Verdicts on frames, in the order in which they were delivered."""
+        wanted = {entry.frame.identity for entry in sent}
+        return [line for line in self.service.verdicts() if line.verdict.source in wanted]
+
+    def account(self, sent: Sequence[Sent]) -> Account:
+        """What became of frames; what else was told is a stranger only where it was never sent at all."""
+        known = {entry.frame.identity for entry in self.sent} - {entry.frame.identity for entry in sent}
+        told = [line for line in self.service.verdicts() if line.verdict.source not in known]
+        return account(sent, told, self.reference.differs)
