@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import sys
-import sysconfig
 from pathlib import Path
 
 import click
 import pytest
-from filelock import FileLock, Timeout
+from filelock import Timeout
 from labgrid.config import Config
 from labgrid.exceptions import InvalidConfigError, NoConfigFoundError
 
 from fisherlens.models.mammography import BUNDLE
 
-from .materials import make_materials
+from .materials import occupied
 from .report import PAGE, RESULT
 
 ACCEPTANCE = Path(__file__).with_name("acceptance")
@@ -51,12 +49,8 @@ def main(
     for name in (RESULT, PAGE, "junit.xml"):
         (out / name).unlink(missing_ok=True)  # an earlier run's must not pass for this one's
     work, has_camera = _read(environment)
-    # A target on this machine is started by its name: this environment's program comes first.
-    os.environ["PATH"] = sysconfig.get_path("scripts") + os.pathsep + os.environ["PATH"]
     try:
-        work.mkdir(parents=True, exist_ok=True)
-        with FileLock(work / "lock", timeout=0):
-            make_materials(work, bundle, has_camera and (not parts or "measuring_camera" in parts))
+        with occupied(work, bundle, has_camera and (not parts or "measuring_camera" in parts)):
             wanted = [*(parts or PARTS), *(["soak"] if soak and "soak" not in parts else [])]
             code = pytest.main([
                 *(str(ACCEPTANCE / f"{part}.py") for part in wanted),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -44,8 +45,9 @@ class Example:
 
 @dataclass
 class Evidence:
-    """Collected by all tests of a run."""
+    """Collected by all tests of a run. identity: of what was tested."""
 
+    identity: dict[str, str] = field(default_factory=dict)
     criteria: list[Criterion] = field(default_factory=list)
     not_tested: list[tuple[str, str]] = field(default_factory=list)
     latencies: list[float] = field(default_factory=list)
@@ -58,10 +60,10 @@ class Evidence:
         """Note whether something holds. A test that noted something that does not hold fails when it ends."""
         self.criteria.append(Criterion(part, subject, name, str(measured), str(limit), bool(passed)))
 
-    def judge_none(self, part: str, subject: str, name: str, found: list[str]) -> None:
+    def judge_none(self, part: str, subject: str, name: str, found: Sequence[str]) -> None:
         """Note that there is none of something; what there is, is told."""
         measured = "none" if not found else f"{len(found)}: {'; '.join(found[:3])}"
-        self.judge(part, subject, name, measured, "none", not found)
+        self.judge(part, subject, f"none {name}", measured, "none", not found)
 
     def as_json(self) -> dict[str, Any]:
         """Everything but pictures, for machines."""

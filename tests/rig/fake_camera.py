@@ -30,20 +30,23 @@ def main() -> None:
     library.arv_gv_fake_camera_get_fake_camera.restype = pointer
     library.arv_gv_fake_camera_get_fake_camera.argtypes = [pointer]
     library.arv_fake_camera_set_fill_pattern.argtypes = [pointer, _Fill, pointer]
+    library.arv_fake_camera_get_payload.restype = size
+    library.arv_fake_camera_get_payload.argtypes = [pointer]
     library.arv_buffer_get_data.restype = pointer
     library.arv_buffer_get_data.argtypes = [pointer, ctypes.POINTER(size)]
 
     @_Fill
     def fill(buffer: int, _data: int, _exposure: int, _gain: int, _format: int) -> None:
-        room = size()
-        where = library.arv_buffer_get_data(buffer, ctypes.byref(room))
+        # The size that is asked for here is of what was received, so nothing yet: the camera knows its own.
+        where = library.arv_buffer_get_data(buffer, ctypes.byref(size()))
         frame = next(frames)
-        ctypes.memmove(where, frame, min(room.value, len(frame)))
+        ctypes.memmove(where, frame, min(library.arv_fake_camera_get_payload(inside), len(frame)))
 
     camera = library.arv_gv_fake_camera_new(address.encode(), serial.encode())
     if not camera:
         sys.exit(f"no fake camera at {address}: its ports are taken")
-    library.arv_fake_camera_set_fill_pattern(library.arv_gv_fake_camera_get_fake_camera(camera), fill, None)
+    inside = library.arv_gv_fake_camera_get_fake_camera(camera)
+    library.arv_fake_camera_set_fill_pattern(inside, fill, None)
     print("ready", flush=True)
     signal.pause()
 

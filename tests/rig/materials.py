@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import secrets
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import onnx
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from filelock import FileLock
 
 from fisherlens.edge.manifest import METADATA_KEY
 from fisherlens.edge.signature import sign
@@ -20,11 +23,23 @@ from ..bundles import ensemble
 KEY = "signing.pem"
 
 
-def make_materials(work: Path, bundle: Path, camera: bool) -> None:
-    """Into a folder that only this user reads: signing.pem and rig.pem, token, main.onnx (`bundle`) and its
-    signature, other.onnx (the same, a version later), and with `camera` camera.onnx."""
-    work.mkdir(parents=True, exist_ok=True)
-    work.chmod(0o700)
+@contextmanager
+def occupied(work: Path, bundle: Path, camera: bool, seconds: float = 0.0) -> Iterator[None]:
+    """Be the one rig that works in a folder, which only this user reads, with what it needs in it: signing.pem and
+    rig.pem, token, main.onnx (`bundle`), other.onnx (the same, a version later), each with its signature, and with
+    `camera` camera.onnx.
+
+    Raises filelock.Timeout where another rig still works there after `seconds`; OSError.
+    """
+    work.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with FileLock(work / "lock", timeout=seconds):
+        _make(work, bundle, camera)
+        yield
+
+
+def _make(work: Path, bundle: Path, camera: bool) -> None:
+    if (work / "archive").is_dir():
+        shutil.rmtree(work / "archive")  # an earlier run's
     private = Ed25519PrivateKey.generate()
     write_whole(work / KEY, private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     write_whole(work / "rig.pem", private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))

@@ -24,12 +24,14 @@ from .evidence import Criterion, Evidence, Example
 RESULT, PAGE = "result.json", "report.html"
 _MATRIX = "fault matrix"
 _MOST_EXAMPLES = 9
+_CHARTED_WIDTHS = 4.0
+"""How many expanded uncertainties of usual days the control chart shows; what lies beyond is told by its value."""
 
 
-def write_reports(out: Path, evidence: Evidence, identity: dict[str, str] | None = None) -> None:
+def write_reports(out: Path, evidence: Evidence) -> None:
     """Write RESULT and PAGE into a folder."""
     out.mkdir(parents=True, exist_ok=True)
-    told = {**_about_this_run(), **(identity or {})}
+    told = {**evidence.identity, **_about_this_run()}
     failed = [criterion for criterion in evidence.criteria if not criterion.passed]
     passed = bool(evidence.criteria) and not failed
     result = {"passed": passed, "identity": told, **evidence.as_json()}
@@ -81,6 +83,13 @@ def _control_chart(evidence: Evidence) -> str:
         days = [day for day in evidence.days if day.outcome == outcome]
         axes.errorbar([d.day for d in days], [d.value for d in days], [d.U for d in days], fmt="o", ms=4, capsize=2,
                       color=colour, label=outcome)  # fmt: skip
+    low, high = mean - _CHARTED_WIDTHS * width, mean + _CHARTED_WIDTHS * width
+    for day in evidence.days:
+        if not low <= day.value <= high:
+            edge = high if day.value > high else low
+            axes.annotate(f"{day.value:.3g}", (day.day, edge), ha="center", va="top" if edge == high else "bottom",
+                          color="C1")  # fmt: skip
+    axes.set_ylim(low, high)
     axes.set_xlabel("day")
     axes.set_ylabel(evidence.measurand)
     axes.legend()
@@ -117,9 +126,9 @@ def _example(example: Example) -> dict[str, Any]:
 
 
 def _middle(image: np.ndarray, example: Example) -> np.ndarray:
-    """The part in the middle that the map is of, between 0 and 1."""
+    """The part in the middle that the map is of, as the graph's image [1, 1, rows, columns]."""
     assert example.verdict.map is not None
     shape = example.verdict.map.rows * example.verdict.map.cell, example.verdict.map.columns * example.verdict.map.cell
     top, left = ((size - wanted) // 2 for size, wanted in zip(image.shape, shape, strict=False))
     part = image[top : top + shape[0], left : left + shape[1]].astype(np.float32)
-    return part / max(1.0, float(part.max()))
+    return part[None, None]

@@ -25,11 +25,10 @@ from .protocols import (
 from .session import Frame, Recorder
 from .verdict_lines import Told
 
-PATIENCE_SECONDS = 60.0
-
 
 class Station:
-    """A modality with its service. reference: what the bundle under test says by itself."""
+    """A modality with its service. reference: what the bundle under test says by itself. patience: seconds after which
+    what did not happen counts as not happening."""
 
     def __init__(self, target: Target, reference: Reference, recorder: Recorder) -> None:
         self._target = target
@@ -48,6 +47,7 @@ class Station:
         self.service: ServiceProtocol = target.get_driver(ServiceProtocol)
         self.service.start()
         self.sent: list[Sent] = []
+        self.patience = 60.0
 
     def _optional(self, protocol: type) -> Any:
         try:
@@ -123,7 +123,7 @@ class Station:
 
     def send_until_acknowledged(self, *frames: Frame) -> list[Sent]:
         """Send frames as a modality does, which keeps one until it was taken."""
-        end = time.monotonic() + PATIENCE_SECONDS
+        end = time.monotonic() + self.patience
         sent = []
         for frame in frames:
             while not (attempt := self._send_once(frame, self.modality)).acknowledged and time.monotonic() < end:
@@ -136,10 +136,10 @@ class Station:
         (acknowledged,) = modality.send([frame])
         return Sent(frame, acknowledged, time.monotonic())
 
-    def wait_for(self, sent: Sequence[Sent], seconds: float = PATIENCE_SECONDS) -> bool:
+    def wait_for(self, sent: Sequence[Sent]) -> bool:
         """Until every acknowledged frame has a verdict; whether it came to that in time."""
         wanted = {entry.frame.identity for entry in sent if entry.acknowledged}
-        end = time.monotonic() + seconds
+        end = time.monotonic() + self.patience
         while not wanted <= {line.verdict.source for line in self.service.verdicts()}:
             if time.monotonic() > end:
                 return False

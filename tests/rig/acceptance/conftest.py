@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from labgrid import Environment, Target
 
+from fisherlens.edge import Runtime
+
 from ..audit import Reference
 from ..evidence import Evidence
 from ..protocols import NotAllowedHere
@@ -82,11 +84,14 @@ def work(env: Environment) -> Path:
 
 
 @pytest.fixture(scope="session")
-def station(target: Target, work: Path, pytestconfig: pytest.Config) -> Iterator[Station]:
+def station(target: Target, work: Path, evidence: Evidence, pytestconfig: pytest.Config) -> Iterator[Station]:
     """The station, with its service running and everything in order."""
     reference = Reference()
-    reference.add(work / "main.onnx")
+    digest = reference.add(work / "main.onnx")
     reference.add(work / "other.onnx")
+    manifest = Runtime.open(work / "main.onnx").bundle.manifest
+    evidence.identity["bundle under test"] = f"{manifest.name}, version {manifest.version}, {digest}"
+    evidence.identity["environment file"] = str(pytestconfig.option.lg_env)
     out = pytestconfig.option.rig_out or work
     try:
         made = Station(target, reference, Recorder(out / "session"))

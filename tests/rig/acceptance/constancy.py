@@ -21,7 +21,7 @@ def test_a_month_on_the_control_chart(in_order: Station, evidence: Evidence, pyt
     for day in range(days):
         worn = day >= days - _WORN_DAYS
         condition = _WORN if worn else Condition(gain_drift=0.0005 * day)
-        (entry,) = station.send(station.image(100.0, condition))
+        (entry,) = station.send_until_acknowledged(station.image(100.0, condition))
         station.wait_for([entry])
         sent.append(entry)
         for line in station.told_of([entry]):

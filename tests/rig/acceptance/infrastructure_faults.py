@@ -22,20 +22,19 @@ from ..session import Frame, frame_of
 from ..station import Station
 
 PART = "fault matrix: infrastructure"
-_RECOVERY_SECONDS = 60.0
 
 
 def _nothing_lost(station: Station, evidence: Evidence, fault: str, sent: list[Sent]) -> None:
     """What must hold after any of these faults, once it is over."""
     began = time.monotonic()
-    station.wait_for(sent, _RECOVERY_SECONDS)
+    station.wait_for(sent)
     seconds = time.monotonic() - began
     found = station.account(sent)
     evidence.judge_none(PART, fault, "acknowledged without a verdict", found.lost)
     evidence.judge_none(PART, fault, "more than one verdict", found.doubled)
     evidence.judge_none(PART, fault, "other than the bundle says by itself", found.different)
-    evidence.judge(PART, fault, "seconds until all have verdicts", f"{seconds:.1f}", f"below {_RECOVERY_SECONDS:g}",
-                   seconds < _RECOVERY_SECONDS)  # fmt: skip
+    evidence.judge(PART, fault, "seconds until all have verdicts", f"{seconds:.1f}", f"below {station.patience:g}",
+                   seconds < station.patience)  # fmt: skip
 
 
 def _under_load(station: Station, frames: list[Frame], fault: Callable[[], None]) -> list[Sent]:
@@ -51,7 +50,7 @@ def _under_load(station: Station, frames: list[Frame], fault: Callable[[], None]
 
     thread = threading.Thread(target=load)
     thread.start()
-    begun.wait(_RECOVERY_SECONDS)
+    begun.wait(station.patience)
     fault()
     thread.join()
     return sent
@@ -173,7 +172,7 @@ def test_an_archive_that_is_away_gets_everything_later(in_order: Station, eviden
 
 def _archived(station: Station, evidence: Evidence, fault: str, sent: list[Sent]) -> None:
     """Each image has one report in the archive, in a time that patience allows."""
-    end = time.monotonic() + _RECOVERY_SECONDS
+    end = time.monotonic() + station.patience
     while True:
         missing = [entry.frame.identity for entry in sent if station.archive.reports_on(entry.frame) != 1]
         if not missing or time.monotonic() > end:

@@ -135,7 +135,7 @@ def test_a_header_that_tells_other_bits_is_refused(station: Station, evidence: E
 def _changed(frame: Frame, **attributes: object) -> Frame:
     """The frame with other attributes, as a new image."""
     dataset = pydicom.dcmread(frame.path)
-    identity = str(pydicom.uid.generate_uid())
+    identity = pydicom.uid.generate_uid()
     dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = identity
     for keyword, value in attributes.items():
         setattr(dataset, keyword, value)

@@ -60,12 +60,12 @@ def test_malformed_images_are_refused(
 ) -> None:
     token = Path(endpoint.token).read_text().strip()
     statuses: dict[str, int] = {}
-    for name, (make, _) in MALFORMED.items():
-        folder = tmp_path / str(len(statuses))
+    for number, (name, (make, _)) in enumerate(MALFORMED.items()):
+        folder = tmp_path / str(number)
         folder.mkdir()
         path = make(folder)
         if path.is_file() and path.stat().st_size:
-            url = f"{endpoint.images}/images?name={_PROBE}{len(statuses)}"
+            url = f"{endpoint.images}/images?name={_PROBE}{number}"
             statuses[name] = _status(url, path.read_bytes(), Authorization=f"Bearer {token}")
     subject = f"{len(statuses)} malformed files"
     _still_measures(station, evidence, subject)

@@ -25,9 +25,9 @@ _PATIENCE_SECONDS = 30.0
 class OrthancArchive(Resource):
     """url: of its REST interface. start, stop: shell commands."""
 
-    url = attr.ib(validator=attr.validators.instance_of(str))
-    start = attr.ib(validator=attr.validators.instance_of(str))
-    stop = attr.ib(validator=attr.validators.instance_of(str))
+    url: str = attr.ib(validator=attr.validators.instance_of(str))
+    start: str = attr.ib(validator=attr.validators.instance_of(str))
+    stop: str = attr.ib(validator=attr.validators.instance_of(str))
 
 
 @target_factory.reg_driver

@@ -23,8 +23,8 @@ from ..protocols import CameraProtocol, NotAllowedHere
 class GigEVisionCamera(Resource):
     """address: at which the service looks for the camera. serial: that it answers with."""
 
-    address = attr.ib(default="127.0.0.1", validator=attr.validators.instance_of(str))
-    serial = attr.ib(default="RIG01", validator=attr.validators.instance_of(str))
+    address: str = attr.ib(default="127.0.0.1", validator=attr.validators.instance_of(str))
+    serial: str = attr.ib(default="RIG01", validator=attr.validators.instance_of(str))
 
 
 @target_factory.reg_driver

@@ -19,7 +19,7 @@ from ..protocols import ClockProtocol, NotAllowedHere
 class FakeClock(Resource):
     """file: that libfaketime reads by how much the clock is off."""
 
-    file = attr.ib(validator=attr.validators.instance_of(str))
+    file: str = attr.ib(validator=attr.validators.instance_of(str))
 
 
 @target_factory.reg_driver

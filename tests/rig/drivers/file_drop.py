@@ -22,9 +22,9 @@ class DropFolder(Resource):
     """path: of the watched folder as the rig sees it, perhaps a share. seconds: that a file takes to write.
     patience: after which a file that was not taken counts as not acknowledged."""
 
-    path = attr.ib(validator=attr.validators.instance_of(str))
-    seconds = attr.ib(default=1.0, converter=float)
-    patience = attr.ib(default=30.0, converter=float)
+    path: str = attr.ib(validator=attr.validators.instance_of(str))
+    seconds: float = attr.ib(default=1.0, converter=float)
+    patience: float = attr.ib(default=30.0, converter=float)
 
 
 @target_factory.reg_driver

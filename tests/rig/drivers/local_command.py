@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
+import sysconfig
 
 import attr
 from labgrid.driver import Driver
@@ -22,7 +24,9 @@ class LocalCommandDriver(CommandMixin, Driver, CommandProtocol, FileTransferProt
     def run(self, cmd: str, timeout: float | None = 30.0) -> tuple[list[str], list[str], int]:
         """Lines of standard output and error, and the exit code. Raises ExecutionError after `timeout` seconds."""
         try:
-            done = subprocess.run(["sh", "-c", cmd], capture_output=True, timeout=timeout, check=False)
+            done = subprocess.run(
+                ["sh", "-c", cmd], capture_output=True, timeout=timeout, check=False, env=_environment()
+            )
         except subprocess.TimeoutExpired as error:
             raise ExecutionError(f"{cmd}: not done after {timeout:g} s") from error
         return _lines(done.stdout), _lines(done.stderr), done.returncode
@@ -48,6 +52,11 @@ class LocalCommandDriver(CommandMixin, Driver, CommandProtocol, FileTransferProt
     def get(self, filename: str, destination: str) -> None:
         """Copy a file from there."""
         shutil.copyfile(filename, destination)
+
+
+def _environment() -> dict[str, str]:
+    """In which programs of this Python environment are found before others of their names."""
+    return {**os.environ, "PATH": os.pathsep.join([sysconfig.get_path("scripts"), os.environ["PATH"]])}
 
 
 def _lines(text: bytes) -> list[str]:

@@ -16,7 +16,7 @@ class NetemDriver(Driver, NetworkFaultProtocol):
     """interfaces: of the router, one towards either side; `command` runs commands on it."""
 
     bindings = {"command": CommandProtocol}  # noqa: RUF012
-    interfaces = attr.ib(factory=list, validator=attr.validators.instance_of(list))
+    interfaces: list[str] = attr.ib(factory=list, validator=attr.validators.instance_of(list))
 
     @Driver.check_active
     def impair(

@@ -30,10 +30,10 @@ class FlatPanel(Resource):
     """system: one of models.mammography.systems. rows, columns: of the central field that it puts out. seed: of its
     defects, of the phantom before it and of its noise."""
 
-    system = attr.ib(default="scintillator, 0.1 mm", validator=attr.validators.in_(list(SYSTEMS)))
-    rows = attr.ib(default=1100, validator=attr.validators.instance_of(int))
-    columns = attr.ib(default=1100, validator=attr.validators.instance_of(int))
-    seed = attr.ib(default=0, validator=attr.validators.instance_of(int))
+    system: str = attr.ib(default="scintillator, 0.1 mm", validator=attr.validators.in_(list(SYSTEMS)))
+    rows: int = attr.ib(default=1100, validator=attr.validators.instance_of(int))
+    columns: int = attr.ib(default=1100, validator=attr.validators.instance_of(int))
+    seed: int = attr.ib(default=0, validator=attr.validators.instance_of(int))
 
 
 @target_factory.reg_driver
@@ -91,7 +91,7 @@ def attr_values(condition: Condition) -> dict[str, float]:
 class RecordedSession(Resource):
     """folder: that a session was recorded in; relative to the environment file."""
 
-    folder = attr.ib(validator=attr.validators.instance_of(str))
+    folder: str = attr.ib(validator=attr.validators.instance_of(str))
 
 
 @target_factory.reg_driver

@@ -30,9 +30,9 @@ _PATIENCE_SECONDS = 10.0
 class LoopDisk(Resource):
     """A disk of the target: an ext4 file system in the file `image`, mounted at `folder`."""
 
-    image = attr.ib(validator=attr.validators.instance_of(str))
-    folder = attr.ib(validator=attr.validators.instance_of(str))
-    megabytes = attr.ib(default=2048, validator=attr.validators.instance_of(int))
+    image: str = attr.ib(validator=attr.validators.instance_of(str))
+    folder: str = attr.ib(validator=attr.validators.instance_of(str))
+    megabytes: int = attr.ib(default=2048, validator=attr.validators.instance_of(int))
 
 
 @target_factory.reg_driver

@@ -36,9 +36,9 @@ class RoutedNamespace(Resource):
     on the namespace's, by the first three numbers of their IPv4 addresses; this machine is .1 on the near one, the
     namespace .1 on the far one, the router .2 on both."""
 
-    namespace = attr.ib(default="fisherlens-modality", validator=attr.validators.instance_of(str))
-    near = attr.ib(default="10.77.1", validator=attr.validators.instance_of(str))
-    far = attr.ib(default="10.77.2", validator=attr.validators.instance_of(str))
+    namespace: str = attr.ib(default="fisherlens-modality", validator=attr.validators.instance_of(str))
+    near: str = attr.ib(default="10.77.1", validator=attr.validators.instance_of(str))
+    far: str = attr.ib(default="10.77.2", validator=attr.validators.instance_of(str))
 
 
 @target_factory.reg_driver
@@ -47,7 +47,7 @@ class UserModeLinuxRouterDriver(CommandMixin, Driver, CommandProtocol):
     """Runs commands on the router, whose interfaces are eth0 (near) and eth1 (far)."""
 
     bindings = {"namespace": RoutedNamespace}  # noqa: RUF012
-    memory = attr.ib(default="96M", validator=attr.validators.instance_of(str))
+    memory: str = attr.ib(default="96M", validator=attr.validators.instance_of(str))
 
     def on_activate(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
@@ -59,7 +59,7 @@ class UserModeLinuxRouterDriver(CommandMixin, Driver, CommandProtocol):
             self.on_deactivate()
             said = getattr(error, "stderr", b"") or b""
             raise NotAllowedHere(
-                f"router: {error} {said.decode()} (Debian: user-mode-linux, iproute2; needs root)"
+                f"router: {error} {said.decode()} (Debian: user-mode-linux, kmod, iproute2; needs root)"
             ) from error
 
     def on_deactivate(self) -> None:
@@ -75,7 +75,7 @@ class UserModeLinuxRouterDriver(CommandMixin, Driver, CommandProtocol):
     @Driver.check_active
     def run(self, cmd: str, timeout: float | None = 30.0) -> tuple[list[str], list[str], int]:
         """Lines of standard output and error together, none of error alone, and the exit code."""
-        self._write(f"{{ {cmd}; }} 2>&1; echo; echo end-of-command $?\n")
+        self._write(f"{{ {cmd}; }} 2>&1; code=$?; echo; echo end-of-command $code\n")
         lines = self._read_until("end-of-command", timeout or 30.0)
         code = int(lines.pop().split()[-1])
         return [line for line in lines if line], [], code

@@ -18,21 +18,24 @@ from labgrid.util import Timeout
 from ..protocols import ClockProtocol, ServiceProtocol
 from ..verdict_lines import Told, VerdictLines
 
+MARK = ".fisherlens-rig"
+"""File that says that a folder is a rig's, which empties it before it begins."""
 _START_SECONDS, _STOP_SECONDS = 60.0, 40.0
 
 
 @target_factory.reg_resource
 @attr.s(eq=False)
 class ServiceInstallation(Resource):
-    """folder: on the target, with the configuration as service.toml, the log, and what the configuration names.
-    program: that is run with `serve service.toml` in this folder. configuration, bundle: files of the rig, relative to
-    the environment file, which are put there."""
+    """folder: on the target, for the rig alone and emptied by it; the configuration becomes service.toml in it, beside
+    the log and what the configuration names. program: that is run there with `serve service.toml`. configuration,
+    bundle: files of the rig, relative to the environment file, which are put there; files: further ones, by their
+    names there."""
 
-    folder = attr.ib(validator=attr.validators.instance_of(str))
-    configuration = attr.ib(validator=attr.validators.instance_of(str))
-    bundle = attr.ib(validator=attr.validators.instance_of(str))
-    program = attr.ib(default="fisherlens", validator=attr.validators.instance_of(str))
-    files = attr.ib(factory=dict, validator=attr.validators.instance_of(dict))
+    folder: str = attr.ib(validator=attr.validators.instance_of(str))
+    configuration: str = attr.ib(validator=attr.validators.instance_of(str))
+    bundle: str = attr.ib(validator=attr.validators.instance_of(str))
+    program: str = attr.ib(default="fisherlens", validator=attr.validators.instance_of(str))
+    files: dict[str, str] = attr.ib(factory=dict, validator=attr.validators.instance_of(dict))
 
 
 @target_factory.reg_driver
@@ -63,8 +66,15 @@ class ServiceDriver(Driver, ServiceProtocol):
         return Path(self.target.env.config.resolve_path(path) if self.target.env else path)
 
     def install(self) -> None:
-        """Put configuration, bundle and further files in place."""
+        """Empty the folder, and put configuration, bundle and further files in place.
+
+        Raises ExecutionError where the folder has something in it that no rig has put there.
+        """
         installation = self.installation
+        folder, mark = self._path(""), self._path(MARK)
+        if self.command.run(f'[ -e {mark} ] || [ -z "$(ls -A {folder} 2>/dev/null)" ]')[2] != 0:
+            raise ExecutionError(f"{installation.folder} is not empty and not a rig's, name another folder for the rig")
+        self.command.run_check(f"rm -rf {folder} && mkdir -p {folder} && touch {mark}")
         folders = {str(Path(name).parent) for name in ("inbox/-", *installation.files)}
         self.command.run_check(f"mkdir -p {' '.join(self._path(name) for name in sorted(folders))}")
         for source, name in (
@@ -74,6 +84,7 @@ class ServiceDriver(Driver, ServiceProtocol):
         ):
             self.files.put(str(self.on_rig(source)), f"{installation.folder}/{name}")
         self._is_installed = True
+        self._lines = VerdictLines()
 
     @Driver.check_active
     def start(self) -> None:

@@ -21,8 +21,8 @@ from ..protocols import XRaySourceProtocol
 class XRayGenerator(Resource):
     """least, most: air kerma at the detector that it can give, uGy. The defaults are mammography's."""
 
-    least = attr.ib(default=20.0, converter=float)
-    most = attr.ib(default=400.0, converter=float)
+    least: float = attr.ib(default=20.0, converter=float)
+    most: float = attr.ib(default=400.0, converter=float)
 
 
 @target_factory.reg_driver
@@ -32,7 +32,7 @@ class SimulatedSourceDriver(Driver, XRaySourceProtocol, PowerProtocol):
 
     bindings = {"generator": XRayGenerator}  # noqa: RUF012 - labgrid reads it from the class
     priorities = {PowerProtocol: -10}  # noqa: RUF012 - who asks for the power switch means the target's
-    seed = attr.ib(default=0, validator=attr.validators.instance_of(int))
+    seed: int = attr.ib(default=0, validator=attr.validators.instance_of(int))
 
     def __attrs_post_init__(self) -> None:
         super().__attrs_post_init__()

@@ -25,12 +25,12 @@ class DicomNode(Resource):
     """The service's receiver. calling_ae_title: the modality's. through: command before storescu that puts it on the
     modality's network. seconds: an answer is waited for."""
 
-    host = attr.ib(validator=attr.validators.instance_of(str))
-    port = attr.ib(validator=attr.validators.instance_of(int))
-    ae_title = attr.ib(default="FISHERLENS", validator=attr.validators.instance_of(str))
-    calling_ae_title = attr.ib(default="MODALITY", validator=attr.validators.instance_of(str))
-    through = attr.ib(default="", validator=attr.validators.instance_of(str))
-    seconds = attr.ib(default=15, validator=attr.validators.instance_of(int))
+    host: str = attr.ib(validator=attr.validators.instance_of(str))
+    port: int = attr.ib(validator=attr.validators.instance_of(int))
+    ae_title: str = attr.ib(default="FISHERLENS", validator=attr.validators.instance_of(str))
+    calling_ae_title: str = attr.ib(default="MODALITY", validator=attr.validators.instance_of(str))
+    through: str = attr.ib(default="", validator=attr.validators.instance_of(str))
+    seconds: int = attr.ib(default=15, validator=attr.validators.instance_of(int))
 
 
 @target_factory.reg_driver

@@ -13,6 +13,6 @@ class HttpEndpoint(Resource):
     """images: address of the endpoint that takes images; page: of the operator's page. token: file with what the
     endpoint wants to be shown."""
 
-    images = attr.ib(validator=attr.validators.instance_of(str))
-    page = attr.ib(validator=attr.validators.instance_of(str))
-    token = attr.ib(validator=attr.validators.instance_of(str))
+    images: str = attr.ib(validator=attr.validators.instance_of(str))
+    page: str = attr.ib(validator=attr.validators.instance_of(str))
+    token: str = attr.ib(validator=attr.validators.instance_of(str))
