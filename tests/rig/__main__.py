@@ -73,7 +73,7 @@ def _read(environment: Path) -> tuple[Path, bool]:
         work = Path(config.resolve_path(config.get_option("work")))
         return work, "measuring-machine" in config.get_targets()
     except (NoConfigFoundError, InvalidConfigError, KeyError) as error:
-        raise click.UsageError(f"{environment}: {error}") from error
+        raise click.UsageError(f"{environment}: {error.args[0]}") from error
 
 
 if __name__ == "__main__":

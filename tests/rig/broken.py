@@ -191,13 +191,13 @@ def only_says_that_it_reloaded() -> None:
 
 
 @defect
-def loses_every_tenth_image() -> None:
+def loses_every_fifth_image() -> None:
     """Says that it has an image and forgets it."""
     keep, count = Store.keep, [0]
 
     def forgetful(self: Store, data: bytes, *rest: str) -> str:
         count[0] += 1
-        return digest_of(data) if count[0] % 10 == 0 else keep(self, data, *rest)
+        return digest_of(data) if count[0] % 5 == 0 else keep(self, data, *rest)
 
     _patch(Store, "keep", forgetful)
 

@@ -11,7 +11,13 @@ from pathlib import Path
 
 import onnx
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+)
 from filelock import FileLock
 
 from fisherlens.edge.manifest import METADATA_KEY
@@ -40,9 +46,10 @@ def occupied(work: Path, bundle: Path, camera: bool, seconds: float = 0.0) -> It
 def _make(work: Path, bundle: Path, camera: bool) -> None:
     if (work / "archive").is_dir():
         shutil.rmtree(work / "archive")  # an earlier run's
-    private = Ed25519PrivateKey.generate()
-    write_whole(work / KEY, private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    write_whole(work / "rig.pem", private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    key = private_key()
+    write_whole(work / KEY, key)
+    public = load_pem_private_key(key, None).public_key()
+    write_whole(work / "rig.pem", public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
     write_whole(work / "token", secrets.token_hex(16).encode())
     write_whole(work / "main.onnx", bundle.read_bytes())
     write_whole(work / "other.onnx", a_version_later(bundle.read_bytes()))
@@ -53,6 +60,11 @@ def _make(work: Path, bundle: Path, camera: bool) -> None:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
         ensemble(folder).rename(work / "camera.onnx")
+
+
+def private_key() -> bytes:
+    """A new key to sign with, PEM."""
+    return Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
 def a_version_later(bundle: bytes) -> bytes:

@@ -58,6 +58,10 @@ class ModalityProtocol(abc.ABC):
     def send_part(self, frame: Frame) -> None:
         """Begin to send a frame and die in the middle of it."""
 
+    @abc.abstractmethod
+    def send_unheard(self, frame: Frame) -> None:
+        """Send a frame whole, and lose the connection before the answer is heard."""
+
 
 class CameraProtocol(abc.ABC):
     """A measuring camera."""

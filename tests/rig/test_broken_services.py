@@ -46,7 +46,7 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Station, Pat
             station = Station(environment.get_target(), reference, Recorder(tmp_path_factory.mktemp("session")))
         except NotAllowedHere as reason:
             pytest.skip(f"{FORBIDDEN} the simulated rig: {reason}")
-        station.patience = 10.0
+        station.patience = 6.0
         yield station, work, environment
         environment.cleanup()
 
@@ -68,7 +68,7 @@ CASES: list[tuple[str, Callable[..., None], str]] = [
      "none acknowledged without a verdict"),
     ("takes-without-room", infrastructure_faults.test_a_full_disk_delays_and_loses_nothing, "none taken without room"),
     ("scores-twice", panel_faults.test_a_frame_that_is_sent_twice_has_one_verdict, "none more than one verdict"),
-    ("scores-twice", infrastructure_faults.test_a_network_that_breaks_before_the_answer_doubles_nothing,
+    ("scores-twice", infrastructure_faults.test_an_answer_that_is_not_heard_doubles_nothing,
      "none more than one verdict"),
     ("ignores-flags", infrastructure_faults.test_frames_made_against_the_bundle_are_flagged, "none accepted"),
     ("ignores-flags",
@@ -87,10 +87,10 @@ CASES: list[tuple[str, Callable[..., None], str]] = [
      "none not once in the archive"),
     ("only-says-that-it-reloaded", infrastructure_faults.test_a_bundle_is_swapped_while_images_come,
      "bundle of the next image"),
-    ("loses-every-tenth-image", exposure_series.test_every_exposure_has_its_verdict,
+    ("loses-every-fifth-image", exposure_series.test_every_exposure_has_its_verdict,
      "none acknowledged without a verdict"),
     ("takes-its-time", deadline.test_frames_at_a_rate, "deadlines missed"),
-    ("takes-bundles-that-nobody-signed", security.test_bundles_that_nobody_vouches_for_are_not_taken, "taken"),
+    ("takes-bundles-that-nobody-signed", security.test_a_bundle_that_a_stranger_signed_is_not_taken, "taken"),
 ]  # fmt: skip
 
 
@@ -105,7 +105,7 @@ def test_the_protocol_catches(rig: tuple[Station, Path, Environment], tmp_path: 
     defect, acceptance_test, criterion = case
     evidence = Evidence()
     given = {
-        "station": station, "in_order": station, "evidence": evidence, "work": work, "env": environment, "count": 3,
+        "station": station, "in_order": station, "evidence": evidence, "work": work, "env": environment, "count": 2,
         "endpoint": station.resource("HttpEndpoint"), "tmp_path": tmp_path,
         "pytestconfig": Options(SimpleNamespace(rig_days=4, rig_deadline_run=3.0)),
     }  # fmt: skip
@@ -121,7 +121,7 @@ def test_the_protocol_catches(rig: tuple[Station, Path, Environment], tmp_path: 
 def _defective(station: Station, defect: str) -> Iterator[None]:
     """The service with a defect, installed anew; the healthy one afterwards is not needed here."""
     driver, installation = station.driver("ServiceDriver"), station.resource("ServiceInstallation")
-    driver.stop()
+    station.power.cycle()
     installation.program = f"env PYTHONPATH={ROOT} {sys.executable} -m tests.rig.broken {defect}"
     driver.install()
     driver.start()

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from labgrid import Environment, Target
+from labgrid.driver.exception import ExecutionError
 
 from fisherlens.edge import Runtime
 
@@ -95,7 +96,7 @@ def station(target: Target, work: Path, evidence: Evidence, pytestconfig: pytest
     out = pytestconfig.option.rig_out or work
     try:
         made = Station(target, reference, Recorder(out / "session"))
-    except NotAllowedHere as reason:
+    except (NotAllowedHere, ExecutionError) as reason:
         pytest.exit(f"the rig cannot be set up: {reason}", returncode=2)
     yield made
     made.service.stop()

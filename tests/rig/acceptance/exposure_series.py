@@ -33,17 +33,17 @@ def test_every_exposure_has_its_verdict(station: Station, env: Environment, evid
     flagged = sum(outcome != "accepted" for outcome in found.outcomes.values())
     most = int(binom.isf(_CHANCE, len(frames), 0.01))
     evidence.judge(PART, "all doses", "usual images flagged or refused", flagged, f"at most {most}", flagged <= most)
-    verdicts = {line.verdict.source: line.verdict for line in station.told_of(sent)}
-    evidence.examples += [
-        Example(frame, verdicts[frame.identity]) for frame in frames if verdicts[frame.identity].outcome == "flagged"
-    ]
-    _compare_doses(station, evidence, [(frame.air_kerma or 0.0, verdicts[frame.identity]) for frame in frames])
+    by_identity = {frame.identity: frame for frame in frames}
+    told = [(by_identity[line.verdict.source], line.verdict) for line in station.told_of(sent)]
+    evidence.examples += [Example(frame, verdict) for frame, verdict in told if verdict.outcome == "flagged"]
+    _compare_doses(
+        evidence, [(frame.air_kerma, verdict.results[0].value) for frame, verdict in told if verdict.results]
+    )
 
 
-def _compare_doses(station: Station, evidence: Evidence, measured: list) -> None:
+def _compare_doses(evidence: Evidence, measured: list[tuple[float | None, float]]) -> None:
     """More dose is less noise, so thresholds fall; the first result stands for all."""
-    doses = np.log([dose for dose, _ in measured])
-    values = np.log([verdict.results[0].value for _, verdict in measured])
+    doses, values = np.log(np.array(measured, float)).T
     slope = float(np.polyfit(doses, values, 1)[0])
     evidence.judge(PART, "all doses", "change of threshold with dose (exponent)", f"{slope:.2f}", "below 0", slope < 0)
 
@@ -53,11 +53,12 @@ def test_intervals_cover_the_truth(station: Station, env: Environment, evidence:
     frames = [station.image(dose) for dose in env.config.get_option("air-kerma") for _ in range(max(1, count // 2))]
     sent = station.send(*frames)
     station.wait_for(sent)
-    verdicts = {line.verdict.source: line.verdict for line in station.told_of(sent)}
-    errors = np.array([normalised_errors(frame, verdicts[frame.identity]) for frame in frames])
-    for column, result in enumerate(next(iter(verdicts.values())).results):
+    by_identity = {frame.identity: frame for frame in frames}
+    verdicts = [line.verdict for line in station.told_of(sent) if line.verdict.results]
+    errors = np.array([normalised_errors(by_identity[verdict.source], verdict) for verdict in verdicts])
+    for column, result in enumerate(verdicts[0].results):
         inside = int((errors[:, column] <= 1).sum())
-        least = int(binom.ppf(_CHANCE, len(frames), result.coverage_probability))
-        measured = f"{inside} of {len(frames)}"
+        least = int(binom.ppf(_CHANCE, len(verdicts), result.coverage_probability))
+        measured = f"{inside} of {len(verdicts)}"
         evidence.judge(PART, result.name, "truth within value ± U", measured, f"at least {least}", inside >= least)
     evidence.judge_none(PART, "all doses", "accepted and wrong", station.account(sent).silent)

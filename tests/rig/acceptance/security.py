@@ -9,9 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from fisherlens.edge.signature import sign
+
 from ...edge.malformed import MALFORMED
 from ..drivers.web import HttpEndpoint
 from ..evidence import Evidence
+from ..materials import a_version_later, private_key
 from ..station import Station
 
 PART = "security probes"
@@ -58,6 +61,7 @@ def test_who_is_not_known_is_not_let_in(station: Station, endpoint: HttpEndpoint
 def test_malformed_images_are_refused(
     station: Station, endpoint: HttpEndpoint, evidence: Evidence, tmp_path: Path
 ) -> None:
+    _still_measures(station, evidence, "before malformed files")
     token = Path(endpoint.token).read_text().strip()
     statuses: dict[str, int] = {}
     for number, (name, (make, _)) in enumerate(MALFORMED.items()):
@@ -92,18 +96,26 @@ def test_connections_that_say_nothing_block_nobody(station: Station, evidence: E
             connection.close()
 
 
-def test_bundles_that_nobody_vouches_for_are_not_taken(station: Station, evidence: Evidence, work: Path) -> None:
-    tampered, signature = work / "tampered.onnx", work / "main.onnx.sig"
+def test_a_bundle_with_a_changed_bit_is_not_taken(in_order: Station, evidence: Evidence, work: Path) -> None:
+    tampered = work / "tampered.onnx"
     data = bytearray((work / "main.onnx").read_bytes())
     data[len(data) // 2] ^= 1
     tampered.write_bytes(data)
-    taken = station.service.swap(tampered, signature)
-    evidence.judge(PART, "bundle with a changed bit", "taken", taken, False, not taken)
-    _still_measures(station, evidence, "bundle with a changed bit")
-    current = _restored(station, work)
-    evidence.judge(PART, "the right bundle again", "taken", current, True, current)
+    _refused(in_order, evidence, work, "bundle with a changed bit", tampered, work / "main.onnx.sig")
 
 
-def _restored(station: Station, work: Path) -> bool:
-    """Have a bundle that is signed in place again, the later one if it was taken before."""
-    return any(station.service.swap(work / name, work / f"{name}.sig") for name in ("main.onnx", "other.onnx"))
+def test_a_bundle_that_a_stranger_signed_is_not_taken(in_order: Station, evidence: Evidence, work: Path) -> None:
+    """In all else it is a bundle as it should be."""
+    strange = work / "strange.onnx"
+    strange.write_bytes(a_version_later((work / "other.onnx").read_bytes()))
+    (work / "stranger.pem").write_bytes(private_key())
+    _refused(in_order, evidence, work, "bundle signed by a stranger", strange, sign(strange, work / "stranger.pem"))
+
+
+def _refused(station: Station, evidence: Evidence, work: Path, subject: str, bundle: Path, signature: Path) -> None:
+    taken = station.service.swap(bundle, signature)
+    evidence.judge(PART, subject, "taken", taken, False, not taken)
+    _still_measures(station, evidence, subject)
+    # Have a bundle that is signed in place again, the later one if it was taken before.
+    again = any(station.service.swap(work / name, work / f"{name}.sig") for name in ("main.onnx", "other.onnx"))
+    evidence.judge(PART, subject, "the right one again", again, True, again)

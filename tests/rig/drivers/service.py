@@ -83,6 +83,7 @@ class ServiceDriver(Driver, ServiceProtocol):
             *((source, name) for name, source in installation.files.items()),
         ):
             self.files.put(str(self.on_rig(source)), f"{installation.folder}/{name}")
+        self.command.run_check(f"sync -f {self._path('')}")  # what is installed outlives a power cut
         self._is_installed = True
         self._lines = VerdictLines()
 
@@ -131,6 +132,7 @@ class ServiceDriver(Driver, ServiceProtocol):
         if signature is not None:
             self.files.put(str(signature), f"{place}.sig")
         self.command.run_check(f"mv {shlex.quote(place)}.new {shlex.quote(place)}")
+        self.command.run_check(f"sync -f {self._path('')}")
         self._signal("HUP")
         timeout = Timeout(_START_SECONDS)
         while not timeout.expired:

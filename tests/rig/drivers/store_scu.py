@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import shlex
 import subprocess
-import time
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import attr
 from labgrid.driver import Driver
@@ -40,8 +41,10 @@ class StoreScuDriver(Driver, ModalityProtocol):
 
     bindings = {"node": DicomNode}  # noqa: RUF012
 
-    def command(self, *paths: object, calling: str | None = None, called: str | None = None) -> list[str]:
-        """What is run to send files, perhaps under another name."""
+    def command(
+        self, *paths: object, calling: str | None = None, called: str | None = None, host: str = "", port: str = ""
+    ) -> list[str]:
+        """What is run to send files, perhaps under another name or to another place."""
         node, wait = self.node, str(self.node.seconds)
         tool = self.target.env.config.get_tool("storescu") if self.target.env else "storescu"
         titles = ["-aet", calling or node.calling_ae_title, "-aec", called or node.ae_title]
@@ -52,8 +55,8 @@ class StoreScuDriver(Driver, ModalityProtocol):
             "-v",
             *titles,
             *waits,
-            node.host,
-            str(node.port),
+            host or node.host,
+            port or str(node.port),
             *map(str, paths),
         ]
 
@@ -76,10 +79,20 @@ class StoreScuDriver(Driver, ModalityProtocol):
 
     @Driver.check_active
     def send_part(self, frame: Frame) -> None:
-        """Kill storescu while it sends: this needs a network slow enough to be in the middle after half a second."""
-        process = subprocess.Popen(self.command(frame.path), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        time.sleep(0.7)
-        if process.poll() is not None:
-            raise ExecutionError(f"{frame.path} was sent before the modality could die; slow the network down")
-        process.kill()
-        process.wait()
+        self._send_through(frame, 0.5, "cut")
+
+    @Driver.check_active
+    def send_unheard(self, frame: Frame) -> None:
+        self._send_through(frame, 0.9, "deafen")
+
+    def _send_through(self, frame: Frame, share: float, mode: str) -> None:
+        """Send over a connection that breaks when a share of the file's bytes has gone."""
+        node, size = self.node, round(share * frame.path.stat().st_size)
+        relay = [*shlex.split(node.through), sys.executable, "-m", "tests.rig.relay", node.host, str(node.port)]
+        root = Path(__file__).parents[3]
+        with subprocess.Popen([*relay, str(size), mode], cwd=root, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            port = process.stdout.readline().strip()
+            said = self.said(self.command(frame.path, host="127.0.0.1", port=port))
+        if _SUCCESS in said:
+            raise ExecutionError(f"the connection did not break: {said[-500:]}")
