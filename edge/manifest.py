@@ -148,6 +148,16 @@ class Parity(msgspec.Struct, frozen=True, kw_only=True):
     tolerance: float
 
 
+class Recalibration(msgspec.Struct, frozen=True, kw_only=True):
+    """That the p-values count over usual images of one site. of: digest of the bundle that was recalibrated. source:
+    where the images are from, in words."""
+
+    of: str
+    images: int
+    created: str
+    source: str
+
+
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that a runtime, in any language, must know beside the graph."""
 
@@ -168,5 +178,6 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     map: Map
     fisher: Fisher
     budget: Budget | None = None
+    recalibration: Recalibration | None = None
     parity: Parity
     software: dict[str, str]

@@ -29,6 +29,11 @@ STUDY = (
     "NumberOfFrames",
 )  # fmt: skip
 """Of an image's header, what goes into objects that are made for its study."""
+ACQUISITION = (
+    "AcquisitionDate", "AcquisitionTime", "ContentDate", "ContentTime", "Manufacturer", "ManufacturerModelName",
+    "DeviceSerialNumber",
+)  # fmt: skip
+"""What says when and by which device an image was taken."""
 _NEEDED = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
 _LARGEST_ANSWER = 2**31 - 1
 _START_SECONDS = 60.0
@@ -94,7 +99,7 @@ class Sandbox:
         return Decoded(answer.frames, image, "", answer.name)
 
     def header(self, path: Path) -> Dataset | None:
-        """What a DICOM image says of its study, of STUDY's attributes; None where the file is not one.
+        """What a DICOM image says, of the attributes in STUDY and ACQUISITION; None where the file is not one.
 
         Raises SandboxFailed where that could not be found out.
         """
@@ -179,7 +184,7 @@ def _answered(question: _Question) -> _Answer:
 
 def _header(path: Path) -> _Answer:
     try:
-        dataset = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(STUDY))
+        dataset = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=[*STUDY, *ACQUISITION])
         missing = [keyword for keyword in _NEEDED if not dataset.get(keyword)]
         if missing:
             return _Answer(refusal=f"without {', '.join(missing)}")

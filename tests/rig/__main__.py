@@ -20,7 +20,7 @@ ACCEPTANCE = Path(__file__).with_name("acceptance")
 PARTS = (
     "exposure_series", "constancy", "panel_faults", "infrastructure_faults", "deadline", "measuring_camera", "security",
 )  # fmt: skip
-EXIT_BROKEN = 2
+EXIT_BROKEN, EXIT_NOT_ALLOWED = 2, 3
 
 
 @click.command()
@@ -42,7 +42,7 @@ def main(
     """Run the acceptance protocol on a rig.
 
     Writes junit.xml, result.json and report.html. Exit code: 0 passed, 1 something is not as it must be, 2 the rig
-    could not be set up.
+    could not be set up, 3 this machine does not allow it.
     """
     out = out.absolute()
     out.mkdir(parents=True, exist_ok=True)
@@ -63,7 +63,7 @@ def main(
     except OSError as error:
         raise click.ClickException(f"{error.filename}: {error.strerror}") from error
     click.echo(f"{out / PAGE}")
-    sys.exit(code if code in (0, 1) else EXIT_BROKEN)
+    sys.exit(code if code in (0, 1, EXIT_NOT_ALLOWED) else EXIT_BROKEN)
 
 
 def _read(environment: Path) -> tuple[Path, bool]:

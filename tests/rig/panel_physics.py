@@ -52,7 +52,7 @@ class Panel:
         self._region = central(detector, rows, columns)
         self._rng = np.random.default_rng(seed)
         self._last: NDArray[np.float32] | None = None
-        self._expected = lru_cache(maxsize=4)(self._simulated)
+        self._expected = lru_cache(maxsize=24)(self._simulated)
         self._drift = _smooth_pattern(self._region, np.random.default_rng([detector.seed, 2]))
 
     def read(self, exposure: Exposure, condition: Condition = HEALTHY) -> NDArray[np.uint16]:

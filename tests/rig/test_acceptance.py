@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from ..conftest import FORBIDDEN
+from .__main__ import EXIT_NOT_ALLOWED
 from .test_broken_services import ENVIRONMENT, ROOT
 
 SMALL = [
@@ -29,7 +30,7 @@ def rig(*arguments: object) -> subprocess.CompletedProcess[str]:
 @pytest.mark.skipif(os.geteuid() != 0, reason=f"{FORBIDDEN} the simulated rig (root may mount a disk)")
 def test_a_healthy_service_passes_and_the_results_agree(tmp_path: Path) -> None:
     done = rig("--env", ENVIRONMENT, "--out", tmp_path, *SMALL)
-    if done.returncode == 2 and "cannot be set up" in done.stdout:
+    if done.returncode == EXIT_NOT_ALLOWED:
         pytest.skip(f"{FORBIDDEN} the simulated rig: {done.stdout[-300:]}")
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
     result = json.loads((tmp_path / "result.json").read_text())

@@ -96,7 +96,9 @@ def station(target: Target, work: Path, evidence: Evidence, pytestconfig: pytest
     out = pytestconfig.option.rig_out or work
     try:
         made = Station(target, reference, Recorder(out / "session"))
-    except (NotAllowedHere, ExecutionError) as reason:
+    except NotAllowedHere as reason:
+        pytest.exit(f"this machine does not allow the rig: {reason}", returncode=3)
+    except ExecutionError as reason:
         pytest.exit(f"the rig cannot be set up: {reason}", returncode=2)
     yield made
     made.service.stop()

@@ -15,6 +15,8 @@ from fisherlens.models.mammography.phantom import Pose
 
 from ..protocols import XRaySourceProtocol
 
+_PLACES = 6
+
 
 @target_factory.reg_resource
 @attr.s(eq=False)
@@ -28,7 +30,8 @@ class XRayGenerator(Resource):
 @target_factory.reg_driver
 @attr.s(eq=False)
 class SimulatedSourceDriver(Driver, XRaySourceProtocol, PowerProtocol):
-    """Exposes the phantom, which lies a little differently each time, as when it is put there by hand."""
+    """Exposes the phantom, which lies in one of a few places, as when it is put there by hand. They are few so that
+    the panel need not simulate anew where nothing but the noise is new."""
 
     bindings = {"generator": XRayGenerator}  # noqa: RUF012 - labgrid reads it from the class
     priorities = {PowerProtocol: -10}  # noqa: RUF012 - who asks for the power switch means the target's
@@ -37,6 +40,7 @@ class SimulatedSourceDriver(Driver, XRaySourceProtocol, PowerProtocol):
     def __attrs_post_init__(self) -> None:
         super().__attrs_post_init__()
         self._rng = np.random.default_rng([self.seed, 3])
+        self._poses = [self._pose() for _ in range(_PLACES)]
         self._is_on = False
         self.exposed: Exposure | None = None
 
@@ -60,7 +64,10 @@ class SimulatedSourceDriver(Driver, XRaySourceProtocol, PowerProtocol):
         if not self.generator.least <= air_kerma <= self.generator.most:
             given = f"{air_kerma:g} uGy asked for"
             raise ExecutionError(f"{given}, the source gives {self.generator.least:g} to {self.generator.most:g} uGy")
-        shift = self._rng.uniform(-1.0, 1.0, 2)
-        pose = Pose(float(shift[0]), float(shift[1]), float(self._rng.uniform(-0.5, 0.5)), 1.01)
+        pose = self._poses[int(self._rng.integers(_PLACES))]
         self.exposed = Exposure(air_kerma=air_kerma, pose=pose)
         return self.exposed
+
+    def _pose(self) -> Pose:
+        shift = self._rng.uniform(-1.0, 1.0, 2)
+        return Pose(float(shift[0]), float(shift[1]), float(self._rng.uniform(-0.5, 0.5)), 1.01)

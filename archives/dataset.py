@@ -1,0 +1,162 @@
+"""A data set of records in a folder: parts that are whole or absent, one bundle, no record twice.
+
+    DIR/rescore.json                                which bundle, which software
+    DIR/outcome=accepted/part-0f3c....parquet       records of one part with this outcome
+
+A part is named by what it is made of, so one that is made again takes its own place.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from filelock import FileLock, Timeout
+from numpy.typing import NDArray
+
+from fisherlens.edge.storage import write_whole
+from fisherlens.edge.verdict import BundleReference
+
+from .errors import ArchiveRefused
+
+IDENTITY = "rescore.json"
+_COMPRESSION = "zstd"
+DIGEST_BYTES = 32
+
+
+class Identity(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a data set was made with. alpha: of the bundle's checks together."""
+
+    bundle: BundleReference
+    software: str
+    alpha: float
+
+
+def part_name(locations: Sequence[str]) -> str:
+    """Of the part that is made of these images."""
+    return "part-" + hashlib.sha256("\0".join(locations).encode()).hexdigest()[:24]
+
+
+@contextmanager
+def occupied(folder: Path, identity: Identity) -> Iterator[None]:
+    """Be the one run that writes into a data set, which is made or continued.
+
+    Raises ArchiveRefused for a folder of another bundle, one that holds something else, one that cannot be written,
+    and one that another run writes into.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / ".lock", timeout=0):
+            _identify(folder, identity)
+            yield
+    except Timeout:
+        raise ArchiveRefused(f"{folder}: another run writes into it") from None
+    except OSError as error:
+        raise ArchiveRefused(f"{folder}: {error.strerror}") from error
+
+
+def _identify(folder: Path, identity: Identity) -> None:
+    if not (folder / IDENTITY).exists():
+        strangers = sorted(path.name for path in folder.iterdir() if path.name != ".lock")
+        if strangers:
+            raise ArchiveRefused(f"{folder}: holds {strangers[0]}, expected an empty folder or one that rescore made")
+        write_whole(folder / IDENTITY, msgspec.json.encode(identity))
+        return
+    found = identity_of(folder)
+    if found.bundle.digest != identity.bundle.digest:
+        raise ArchiveRefused(
+            f"{folder}: made with bundle {found.bundle.name} {found.bundle.version} ({found.bundle.digest}), given "
+            f"is {identity.bundle.name} {identity.bundle.version} ({identity.bundle.digest}); name another folder"
+        )
+
+
+def identity_of(folder: Path) -> Identity:
+    """What a data set was made with. Raises ArchiveRefused where the folder is none."""
+    try:
+        return msgspec.json.decode((folder / IDENTITY).read_bytes(), type=Identity)
+    except OSError as error:
+        raise ArchiveRefused(f"{folder}: {IDENTITY}: {error.strerror}; expected a folder that rescore made") from error
+    except msgspec.DecodeError as error:
+        raise ArchiveRefused(f"{folder}: {IDENTITY}: {error}") from error
+
+
+def write_part(folder: Path, name: str, table: pa.Table) -> None:
+    """Write the records of a part, a file for each outcome. Raises OSError."""
+    for outcome in sorted(set(table["outcome"].to_pylist())):
+        rows = table.filter(pa.compute.equal(table["outcome"], outcome))
+        _write(folder / f"outcome={outcome}" / f"{name}.parquet", rows)
+
+
+def _write(path: Path, rows: pa.Table) -> None:
+    sink = pa.BufferOutputStream()
+    # The outcome stands in the folder's name, as Hive has it, so that readers look at no more files than they need.
+    pq.write_table(rows.drop_columns("outcome"), sink, compression=_COMPRESSION)
+    path.parent.mkdir(exist_ok=True)
+    write_whole(path, bytes(sink.getvalue()))
+
+
+def parts(folder: Path) -> list[Path]:
+    """All files of records, of finished parts."""
+    return sorted(folder.glob("outcome=*/part-*.parquet"))
+
+
+def relation(folder: Path) -> str:
+    """The data set as something that DuckDB selects from. Raises ArchiveRefused for one without records."""
+    identity_of(folder)
+    if not parts(folder):
+        raise ArchiveRefused(f"{folder}: no records yet")
+    pattern = str(folder / "outcome=*" / "part-*.parquet").replace("'", "''")
+    return f"read_parquet('{pattern}', hive_partitioning = true, hive_types = {{'outcome': VARCHAR}})"
+
+
+def digests_done(folder: Path) -> NDArray[np.void]:
+    """Digests of all images that have records, 32 bytes each, sorted. An image that could not be read has none."""
+    found = [_digests(path) for path in parts(folder)]
+    joined = b"".join(bytes.fromhex(digest.removeprefix("sha256:")) for digests in found for digest in digests)
+    return np.sort(np.frombuffer(joined, f"S{DIGEST_BYTES}"))
+
+
+def _digests(path: Path) -> Iterable[str]:
+    column = pq.read_table(path, columns=["input_digest"])["input_digest"]
+    return [digest for digest in column.to_pylist() if digest is not None]
+
+
+def settle(folder: Path) -> int:
+    """Leave one record of each image and frame where equal images were scored at the same time, and no older refusal of
+    a place whose image was read since; says how many records were left out."""
+    if not parts(folder):
+        return 0
+    surplus = (
+        duckdb.connect()
+        .execute(
+            f"""
+        WITH numbered AS (
+            SELECT filename, file_row_number, input_digest, location,
+                row_number() OVER (PARTITION BY coalesce(input_digest, location), frame ORDER BY created DESC) AS n,
+                bool_or(input_digest IS NOT NULL) OVER (PARTITION BY location) AS was_read
+            FROM {relation(folder)[:-1]}, filename = true, file_row_number = true)
+        )
+        SELECT filename, list(file_row_number) FROM numbered
+        WHERE n > 1 OR (input_digest IS NULL AND was_read) GROUP BY filename
+        """
+        )
+        .fetchall()
+    )
+    for filename, rows in surplus:
+        path = Path(filename)
+        table = pq.ParquetFile(path).read()
+        keep = np.setdiff1d(np.arange(len(table)), rows)
+        if len(keep):
+            sink = pa.BufferOutputStream()
+            pq.write_table(table.take(keep), sink, compression=_COMPRESSION)
+            write_whole(path, bytes(sink.getvalue()))
+        else:
+            path.unlink()
+    return sum(len(rows) for _, rows in surplus)

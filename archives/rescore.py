@@ -1,0 +1,205 @@
+"""`fisherlens rescore`: verdicts on all images of an archive, as a Parquet data set."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import click
+import ray
+import ray.data
+from ray.exceptions import RayError
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+from fisherlens.edge.bundle import bundle_of, read_bundle
+from fisherlens.edge.errors import EdgeError
+from fisherlens.edge.runtime import Explain
+from fisherlens.edge.signature import TrustedKeys
+from fisherlens.edge.verdict import BundleReference
+
+from .dataset import Identity, digests_done, occupied, settle
+from .errors import ArchiveRefused
+from .sources import Source
+from .sources.dicomweb import DicomWeb
+from .sources.files import FileList, FolderTree
+from .worker import Worker
+
+EXIT_STOPPED = 1
+PART_IMAGES = 256
+_KEPT = "what was finished is kept, and the same command goes on from it"
+
+
+@dataclass(frozen=True)
+class Rescoring:
+    """What to score with what, and how. workers: None for all cores of the cluster. part_images: images that are
+    committed together; fewer where there are few images for all workers."""
+
+    source: Source
+    bundle: Path
+    out: Path
+    explain: Explain = "flagged"
+    trusted_keys: Path | None = None
+    address: str | None = None
+    workers: int | None = None
+    part_images: int = PART_IMAGES
+
+
+@dataclass
+class Totals:
+    """What became of the images. settled: records that were left out since their image had one already."""
+
+    images: int = 0
+    known: int = 0
+    outcomes: Counter[str] = field(default_factory=Counter)
+    settled: int = 0
+
+    def add(self, told: dict[str, Any]) -> None:
+        """Count a part's."""
+        self.images += told["images"]
+        self.known += told["known"]
+        self.outcomes += Counter({outcome: told[outcome] for outcome in ("accepted", "flagged", "refused")})
+
+
+def rescore(asked: Rescoring, progress: Progress | None = None) -> Totals:
+    """Score all images of a source that have no record yet.
+
+    Raises BundleRefused, KeyRefused, ArchiveRefused; what was finished before stays.
+    """
+    data = read_bundle(asked.bundle)
+    if asked.trusted_keys is not None:
+        TrustedKeys.open(asked.trusted_keys).verify(asked.bundle, data)
+    manifest, digest = (opened := bundle_of(asked.bundle, data)).manifest, opened.digest
+    reference = BundleReference(name=manifest.name, version=manifest.version, digest=digest)
+    identity = Identity(bundle=reference, software=f"fisherlens {version('fisherlens')}", alpha=manifest.alpha)
+    with occupied(asked.out, identity):
+        locations = list(asked.source.locations())
+        totals = Totals()
+        if locations:
+            _connect(asked.address)
+            for told in _scored(asked, data, locations, progress):
+                totals.add(told)
+        totals.settled = settle(asked.out)
+        return totals
+
+
+def _connect(address: str | None) -> None:
+    """Ray, on this machine or where it runs already; nothing where it is connected."""
+    if ray.is_initialized():
+        return
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # what goes wrong is raised, and told once
+    try:
+        ray.init(address=address, log_to_driver=False, include_dashboard=False, logging_level=logging.ERROR)
+    except (ConnectionError, RayError, ValueError, RuntimeError) as error:
+        raise ArchiveRefused(f"Ray cluster {address or 'on this machine'}: {error}") from error
+
+
+def _scored(asked: Rescoring, data: bytes, locations: list[str], progress: Progress | None) -> Iterator[dict[str, Any]]:
+    """What workers tell of each part, as parts are finished."""
+    ray.data.DataContext.get_current().enable_progress_bars = False
+    for name in ("ray", "ray.data"):
+        logging.getLogger(name).setLevel(logging.ERROR)  # what it did is told by us
+    workers = asked.workers or int(ray.cluster_resources().get("CPU", 1))
+    size = max(1, min(asked.part_images, -(-len(locations) // (4 * workers))))
+    rows = [{"locations": locations[start : start + size]} for start in range(0, len(locations), size)]
+    workers = min(workers, len(rows))
+    parts = ray.data.from_items(rows, override_num_blocks=len(rows)).map(
+        Worker,  # type: ignore[arg-type]
+        fn_constructor_args=(
+            str(asked.bundle), data, asked.source, str(asked.out.absolute()), asked.explain, digests_done(asked.out)
+        ),
+        compute=ray.data.ActorPoolStrategy(size=workers),
+        num_cpus=1,
+    )  # fmt: skip
+    task = progress.add_task("rescore", total=len(locations)) if progress else None
+    try:
+        for told in parts.iter_rows():
+            if progress is not None and task is not None:
+                progress.update(task, advance=told["images"])
+            if told["error"]:
+                raise ArchiveRefused(
+                    f"{told['error']}; what was finished is kept, and the same command goes on from it"
+                )
+            yield told
+    except RayError as error:
+        raise ArchiveRefused(
+            f"Ray: {error}; what was finished is kept, and the same command goes on from it"
+        ) from error
+
+
+class _Rate(ProgressColumn):
+    """Images per second."""
+
+    def render(self, task: Task) -> Text:
+        rate = task.finished_speed or task.speed
+        return Text("" if rate is None else f"{rate:.1f} images/s")
+
+
+def source_of(text: str, query: tuple[str, ...], token_file: Path | None, seconds: float) -> Source:
+    """What SOURCE names. Raises ArchiveRefused."""
+    if text.startswith(("http://", "https://")):
+        filters = dict(entry.partition("=")[::2] for entry in query)
+        if not all(filters.values()):
+            raise ArchiveRefused(f"query {', '.join(query)}: expected KEYWORD=VALUE, as Modality=MG")
+        try:
+            token = token_file.read_text().strip() if token_file else None
+        except OSError as error:
+            raise ArchiveRefused(f"token {token_file}: {error.strerror}") from error
+        return DicomWeb(text.rstrip("/"), filters, token, seconds)
+    path = Path(text)
+    if path.is_dir():
+        return FolderTree(path.absolute())
+    if path.is_file():
+        return FileList(path.absolute())
+    raise ArchiveRefused(f"source {text}: no such folder or list of files, and no http address")
+
+
+@click.command("rescore")
+@click.argument("source")
+@click.option("--bundle", type=click.Path(path_type=Path), required=True, help="To score with.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), required=True, help="Folder of the records, shared by all nodes."
+)
+@click.option(
+    "--trusted-keys", type=click.Path(path_type=Path), help="Folder of public keys (.pem): one must have signed."
+)
+@click.option("--explain", type=click.Choice(["always", "flagged", "never"]), default="flagged", show_default=True,
+              help="When to keep the map.")  # fmt: skip
+@click.option("--address", help="Of a running Ray cluster, as 10.0.0.1:6379.  [default: this machine's cores]")
+@click.option("--workers", type=click.IntRange(min=1), help="How many score at a time.  [default: one a core]")
+@click.option("--part-images", type=click.IntRange(min=1), default=PART_IMAGES, show_default=True,
+              help="Images that are committed together.")  # fmt: skip
+@click.option("--query", multiple=True, help="Of a DICOMweb archive, only what matches: KEYWORD=VALUE, as Modality=MG.")
+@click.option("--token-file", type=click.Path(path_type=Path), help="Holds a bearer token for a DICOMweb archive.")
+@click.option("--seconds", default=60.0, show_default=True, help="That a DICOMweb archive is waited for, each time.")
+def command(
+    source: str, bundle: Path, out: Path, trusted_keys: Path | None, explain: Explain, address: str | None,
+    workers: int | None, part_images: int, query: tuple[str, ...], token_file: Path | None, seconds: float,
+) -> None:  # fmt: skip
+    """Score all images of SOURCE: a folder with all in it, a text file with a path a line, or a DICOMweb archive's URL.
+
+    Writes a Parquet data set; the same command again goes on where it ended. Exit code: 0 all images have records,
+    1 stopped before, 2 wrong usage.
+    """
+    console = Console(stderr=True, highlight=False)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
+    try:
+        asked = Rescoring(
+            source_of(source, query, token_file, seconds), bundle, out, explain, trusted_keys, address, workers,
+            part_images,
+        )  # fmt: skip
+        with Progress(*columns, console=console) as progress:
+            totals = rescore(asked, progress)
+    except EdgeError as refusal:
+        click.echo(f"Error: {refusal}", err=True)
+        sys.exit(EXIT_STOPPED)
+    told = ", ".join(f"{totals.outcomes[outcome]} {outcome}" for outcome in ("accepted", "flagged", "refused"))
+    click.echo(f"{out}: {totals.images} images, {totals.known} of them scored before; records: {told}")

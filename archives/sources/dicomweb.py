@@ -1,0 +1,102 @@
+"""A DICOMweb archive: listed by QIDO-RS, read by WADO-RS (PS3.18, 10.6 and 10.4), through dicomweb-client."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import requests
+from dicomweb_client.api import DICOMwebClient
+from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
+
+from ..errors import ArchiveRefused
+
+ATTEMPTS = 4
+_PAGE = 500
+_TRANSIENT = (429, 500, 502, 503, 504)
+
+
+class _Session(requests.Session):
+    """With a bound on how long an answer is waited for, which dicomweb-client does not ask for."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self._seconds = seconds
+
+    def request(self, *arguments: Any, **options: Any) -> requests.Response:
+        options.setdefault("timeout", self._seconds)
+        return super().request(*arguments, **options)
+
+
+@dataclass(frozen=True)
+class DicomWeb:
+    """An archive at a URL. query: QIDO-RS attributes, as {"Modality": "MG"}. token: for the header
+    Authorization: Bearer. seconds: an answer is waited for; ATTEMPTS times, with a longer pause each time."""
+
+    url: str
+    query: Mapping[str, str] = field(default_factory=dict)
+    token: str | None = field(default=None, repr=False)
+    seconds: float = 60.0
+
+    def locations(self) -> Iterator[str]:
+        """WADO-RS addresses of all instances, page by page in the archive's own order."""
+        client, offset = self._client(), 0
+        while True:
+            search = partial(client.search_for_instances, limit=_PAGE, offset=offset, search_filters=dict(self.query))
+            page = self._patiently("QIDO-RS", search)
+            for found in page:
+                study, series, instance = (found[tag]["Value"][0] for tag in ("0020000D", "0020000E", "00080018"))
+                yield f"{self.url}/studies/{study}/series/{series}/instances/{instance}"
+            if len(page) < _PAGE:
+                return
+            offset += len(page)
+
+    @contextmanager
+    def fetched(self, location: str) -> Iterator[Path]:
+        parts = location.rsplit("/", 6)
+        client = self._client()
+        dataset = self._patiently(
+            "WADO-RS", lambda: client.retrieve_instance(parts[2], parts[4], parts[6], media_types=_ANY_SYNTAX)
+        )
+        with tempfile.TemporaryDirectory(prefix="fisherlens-") as folder:
+            path = Path(folder) / "instance.dcm"
+            dataset.save_as(path, enforce_file_format=True)
+            yield path
+
+    def _client(self) -> DICOMwebClient:
+        headers = {"Authorization": f"Bearer {self.token}"} if self.token else None
+        return DICOMwebClient(self.url, session=_Session(self.seconds), headers=headers)
+
+    def _patiently(self, what: str, ask: Any) -> Any:
+        """Ask, again where the archive is busy, fails or is late. Raises ArchiveRefused."""
+        trying = Retrying(
+            retry=retry_if_exception(_is_transient),
+            stop=stop_after_attempt(ATTEMPTS),
+            wait=wait_exponential_jitter(initial=0.5, max=30.0, jitter=0.5),
+            reraise=True,
+        )
+        try:
+            return trying(ask)
+        except requests.HTTPError as error:
+            status = error.response.status_code if error.response is not None else "an error"
+            raise ArchiveRefused(f"archive {self.url}: {what} answered {status}") from error
+        except requests.Timeout as error:
+            raise ArchiveRefused(f"archive {self.url}: {what} did not answer within {self.seconds:g} s") from error
+        except requests.RequestException as error:
+            raise ArchiveRefused(f"archive {self.url}: {what}: {type(error).__name__}") from error
+        except Exception as error:  # what is no DICOM, no JSON or no multipart message raises many kinds
+            raise ArchiveRefused(f"archive {self.url}: {what}: an answer that is none: {error}") from error
+
+
+_ANY_SYNTAX = (("application/dicom", "*"),)
+
+
+def _is_transient(error: BaseException) -> bool:
+    if isinstance(error, requests.HTTPError):
+        return error.response is not None and error.response.status_code in _TRANSIENT
+    return isinstance(error, requests.ConnectionError | requests.Timeout)
