@@ -172,7 +172,8 @@ class Comparer:
                 FROM a JOIN b USING (input_digest, frame) WHERE len(a.results) = len(b.results)
             ), moved AS (
                 SELECT i, ra[i].name AS name, ra[i].unit AS unit, rb[i].value - ra[i].value AS shift,
-                    (rb[i].value - ra[i].value) / sqrt(ra[i].U ** 2 + rb[i].U ** 2) AS en, rb[i].U / ra[i].U AS ratio
+                    ra[i].expanded_uncertainty AS ua, rb[i].expanded_uncertainty AS ub,
+                    shift / sqrt(ua ** 2 + ub ** 2) AS en, ub / ua AS ratio
                 FROM joined WHERE ra[i].name = rb[i].name AND ra[i].unit = rb[i].unit
             ), binned AS (
                 SELECT *, least(greatest(floor((en + 2) / 4 * {_BINS}), 0), {_BINS - 1})::INT AS bin FROM moved

@@ -1,6 +1,6 @@
 """A data set of records in a folder: parts that are whole or absent, one bundle, no record twice.
 
-    DIR/rescore.json                                which bundle, which software
+    DIR/_rescore.json                               which bundle, which software
     DIR/outcome=accepted/part-0f3c....parquet       records of one part with this outcome
 
 A part is named by what it is made of, so one that is made again takes its own place.
@@ -26,7 +26,8 @@ from fisherlens.edge.verdict import BundleReference
 
 from .errors import ArchiveRefused
 
-IDENTITY = "rescore.json"
+IDENTITY = "_rescore.json"
+"""Readers of Parquet pass over names that begin so."""
 _COMPRESSION = "zstd"
 DIGEST_BYTES = 32
 

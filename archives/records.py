@@ -81,7 +81,11 @@ _SIMPLE: dict[Any, pa.DataType] = {
 
 def _fields(struct: type[msgspec.Struct]) -> list[pa.Field]:
     annotations = typing.get_type_hints(struct)
-    return [pa.field(name, _arrow(annotations[name])) for name in struct.__struct_fields__]
+    return [pa.field(COLUMN_NAMES.get(name, name), _arrow(annotations[name])) for name in struct.__struct_fields__]
+
+
+COLUMN_NAMES = {"U": "expanded_uncertainty"}
+"""Fields whose columns have other names: DuckDB does not tell U from u, and would give the one for the other."""
 
 
 _CREATED = pa.field("created", pa.timestamp("ms", tz="UTC"))
@@ -98,5 +102,6 @@ def _plain(struct: msgspec.Struct) -> dict[str, Any]:
     """As builtins; bytes and moments stay what they are."""
     plain: dict[str, Any] = msgspec.to_builtins(struct, builtin_types=(bytes, datetime))
     if isinstance(struct, Verdict):
+        plain["results"] = [{COLUMN_NAMES.get(name, name): v for name, v in r.items()} for r in plain["results"]]
         plain["created"] = datetime.fromisoformat(struct.created).astimezone(UTC)
     return plain

@@ -23,8 +23,14 @@ _MAY_CHANGE = {"p_value", "flagged"}
 
 
 def needed(alpha: float) -> int:
-    """Fewest usual images with which a p-value can be as small as alpha: the smallest is 1 / (n + 1)."""
-    return int(np.ceil(1.0 / alpha - 1e-6)) - 1 if alpha > 0 else 1
+    """Fewest usual images with which a p-value can be as small as alpha: the smallest is 1 / (n + 1), which the graph
+    divides and compares in float32."""
+    fewest = max(1, int(1.0 / alpha) - 2) if alpha > 0 else 1
+    while alpha > 0 and np.float32(1.0) / np.float32(fewest + 1) > np.float32(
+        alpha
+    ):  # as the graph divides and compares
+        fewest += 1
+    return fewest
 
 
 def recalibrated(

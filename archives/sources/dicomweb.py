@@ -29,8 +29,7 @@ class _Session(requests.Session):
         self._seconds = seconds
 
     def request(self, *arguments: Any, **options: Any) -> requests.Response:
-        options.setdefault("timeout", self._seconds)
-        return super().request(*arguments, **options)
+        return super().request(*arguments, **{**options, "timeout": self._seconds})
 
 
 @dataclass(frozen=True)
@@ -70,14 +69,16 @@ class DicomWeb:
 
     def _client(self) -> DICOMwebClient:
         headers = {"Authorization": f"Bearer {self.token}"} if self.token else None
-        return DICOMwebClient(self.url, session=_Session(self.seconds), headers=headers)
+        client = DICOMwebClient(self.url, session=_Session(self.seconds), headers=headers)
+        client.set_http_retry_params(retry=False)  # it would try for a minute each time; _patiently does it
+        return client
 
     def _patiently(self, what: str, ask: Any) -> Any:
         """Ask, again where the archive is busy, fails or is late. Raises ArchiveRefused."""
         trying = Retrying(
             retry=retry_if_exception(_is_transient),
             stop=stop_after_attempt(ATTEMPTS),
-            wait=wait_exponential_jitter(initial=0.5, max=30.0, jitter=0.5),
+            wait=wait_exponential_jitter(0.5, 30.0, jitter=0.5),
             reraise=True,
         )
         try:

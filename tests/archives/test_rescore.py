@@ -1,0 +1,211 @@
+"""Rescoring an archive: a record of every image, once, whatever happens on the way."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import duckdb
+import pandas as pd
+import polars as pl
+import psutil
+import pyarrow as pa
+import pytest
+
+from fisherlens.archives.dataset import parts, relation
+from fisherlens.archives.errors import ArchiveRefused
+from fisherlens.archives.records import SCHEMA
+from fisherlens.archives.rescore import Rescoring, rescore
+from fisherlens.archives.sources.files import FileList, FolderTree
+from fisherlens.edge import Runtime
+from fisherlens.edge.errors import BundleRefused
+from fisherlens.edge.verdict import Verdict
+
+from ..bundles import run
+from ..conftest import FORBIDDEN
+from .conftest import IMAGES, RECORDS
+
+
+def rescored(source: Path, bundle: Path, out: Path, **more: object) -> dict[str, int]:
+    tree = FolderTree(source) if source.is_dir() else FileList(source)
+    totals = rescore(Rescoring(tree, bundle, out, **{"part_images": 4, "workers": 1, **more}))  # type: ignore[arg-type]
+    return {"images": totals.images, "known": totals.known, **totals.outcomes}
+
+
+def records(out: Path) -> pd.DataFrame:
+    return duckdb.connect().execute(f"SELECT * FROM {relation(out)}").df()
+
+
+@pytest.fixture(scope="module")
+def out(archive: Path, dicom_bundle: Path, cluster: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The archive's records, maps and all."""
+    out = tmp_path_factory.mktemp("records") / "out"
+    rescored(archive, dicom_bundle, out, explain="always")
+    return out
+
+
+def test_every_image_has_the_record_that_the_runtime_gives(out: Path, archive: Path, dicom_bundle: Path) -> None:
+    found = records(out)
+    assert len(found) == RECORDS
+    assert found["input_digest"].is_unique
+    runtime = Runtime.open(dicom_bundle)
+    for _, row in found[found["outcome"] != "refused"].iterrows():
+        (own,) = runtime.score_file(row["location"], explain="always")
+        assert row["outcome"] == own.outcome
+        assert row["input_digest"] == own.input_digest
+        assert [r["value"] for r in row["results"]] == pytest.approx([r.value for r in own.results], rel=1e-5)
+        assert [r["expanded_uncertainty"] for r in row["results"]] == pytest.approx(
+            [r.U for r in own.results], rel=1e-5
+        )
+        assert [c["p_value"] for c in row["checks"]] == [c.p_value for c in own.checks]
+        assert own.map is not None
+        assert bytes(row["map"]["codes"]) == own.map.codes
+        assert row["device"].startswith("Fisherlens")
+    refused = found[found["outcome"] == "refused"]
+    assert sorted(Path(location).name for location in refused["location"]) == ["notes.dcm", "other.dcm"]
+    assert all(len(reasons) == 1 for reasons in refused["reasons"])
+
+
+def test_pandas_polars_and_duckdb_read_the_same(out: Path) -> None:
+    by_pandas = pd.read_parquet(out)
+    by_polars = pl.read_parquet(out / "**" / "*.parquet", hive_partitioning=True)
+    by_duckdb = duckdb.connect().execute(f"SELECT outcome, count(*) FROM {relation(out)} GROUP BY 1").fetchall()
+    assert len(by_pandas) == len(by_polars) == RECORDS
+    assert dict(by_duckdb) == by_pandas["outcome"].astype(str).value_counts().to_dict()
+    assert dict(by_polars["outcome"].value_counts().iter_rows()) == dict(by_duckdb)
+    assert by_polars.schema["created"] == pl.Datetime("ms", "UTC")
+    assert by_polars.schema["results"].inner.to_schema()["value"] == pl.Float64  # type: ignore[attr-defined]
+    assert str(by_pandas["created"].dtype).startswith("datetime64[ms, UTC")
+
+
+def test_going_on_scores_only_what_is_new(archive: Path, dicom_bundle: Path, cluster: None, tmp_path: Path) -> None:
+    some = tmp_path / "list.txt"
+    names = sorted(str(path) for path in archive.rglob("0*.dcm"))
+    some.write_text("\n".join(names[:5]) + "\n\n")
+    assert rescored(some, dicom_bundle, tmp_path / "out")["known"] == 0
+    again = rescored(archive, dicom_bundle, tmp_path / "out")
+    assert again["known"] >= 5
+    assert len(records(tmp_path / "out")) == RECORDS
+    third = rescored(archive, dicom_bundle, tmp_path / "out")
+    assert third["known"] == third["images"] == IMAGES + 3
+
+
+def test_a_worker_that_is_killed_loses_and_doubles_nothing(
+    archive: Path, dicom_bundle: Path, cluster: None, tmp_path: Path
+) -> None:
+    killed: list[int] = []
+
+    ended = threading.Event()
+
+    def kill() -> None:
+        while not killed and not ended.wait(0.05):
+            for process in psutil.process_iter(["cmdline"]):
+                if "ray::MapWorker" in " ".join(process.info["cmdline"] or []) and parts(tmp_path / "out"):
+                    process.send_signal(signal.SIGKILL)
+                    killed.append(process.pid)
+                    return
+
+    thread = threading.Thread(target=kill)
+    thread.start()
+    many = tmp_path / "many.txt"
+    names = [str(path) for path in sorted(archive.rglob("*")) if path.is_file() and not path.name.startswith(".")]
+    many.write_text("\n".join(names))
+    try:
+        rescored(many, dicom_bundle, tmp_path / "out", part_images=1, workers=2)
+    finally:
+        ended.set()
+        thread.join()
+    assert killed, "no worker was killed"
+    found = records(tmp_path / "out")
+    assert len(found) == RECORDS
+    assert found["input_digest"].is_unique
+
+
+def test_a_driver_that_is_killed_is_gone_on_from(archive: Path, dicom_bundle: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    command = [
+        sys.executable, "-m", "fisherlens.edge.commands.main", "rescore", str(archive), "--bundle", str(dicom_bundle),
+        "--out", str(out), "--part-images", "1", "--workers", "1",
+    ]  # fmt: skip
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    end = time.monotonic() + 90
+    while len(parts(out)) < 3:
+        assert time.monotonic() < end
+        assert process.poll() is None
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    kept = len(parts(out))
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert " 0 of them scored before" not in done.stdout
+    assert "images/s" in done.stderr, "progress tells the rate"
+    found = records(out)
+    assert kept >= 3
+    assert len(found) == RECORDS
+    assert found["input_digest"].is_unique
+    assert not list(out.rglob("*.part")), "nothing half-written is left"
+
+
+def test_another_bundles_folder_and_a_strangers_are_refused(
+    archive: Path, dicom_bundle: Path, ensemble_bundle: Path, out: Path, tmp_path: Path
+) -> None:
+    before = records(out)
+    with pytest.raises(ArchiveRefused, match=r"made with bundle ensemble 1 \(sha256:.*name another folder"):
+        rescored(archive, ensemble_bundle, out)
+    assert len(records(out)) == len(before)
+    (tmp_path / "mine.txt").write_text("mine")
+    with pytest.raises(ArchiveRefused, match=r"holds mine\.txt, expected an empty folder"):
+        rescored(archive, dicom_bundle, tmp_path)
+
+
+def test_a_bundle_that_is_not_trusted_is_refused(archive: Path, dicom_bundle: Path, tmp_path: Path) -> None:
+    keys = tmp_path / "keys"
+    keys.mkdir()
+    subprocess.run(["openssl", "genpkey", "-algorithm", "ed25519", "-out", tmp_path / "key.pem"], check=True)
+    subprocess.run(["openssl", "pkey", "-in", tmp_path / "key.pem", "-pubout", "-out", keys / "a.pem"], check=True)
+    with pytest.raises(BundleRefused, match="signature"):
+        rescored(archive, dicom_bundle, tmp_path / "out", trusted_keys=keys)
+    assert not (tmp_path / "out").exists()
+
+
+def test_wrong_sources_are_refused_in_words(dicom_bundle: Path, tmp_path: Path) -> None:
+    run("rescore", tmp_path / "none", "--bundle", dicom_bundle, "--out", tmp_path / "out", expect=1)
+    run("rescore", tmp_path, "--bundle", tmp_path / "none.onnx", "--out", tmp_path / "out", expect=1)
+    said = run("rescore", "http://127.0.0.1:9", "--bundle", dicom_bundle, "--out", tmp_path / "out",
+               "--query", "Modality", expect=1)  # fmt: skip
+    assert "expected KEYWORD=VALUE" in said
+
+
+def test_a_full_disk_ends_the_run_in_words_and_keeps_what_was_finished(
+    archive: Path, dicom_bundle: Path, cluster: None, tmp_path: Path
+) -> None:
+    small = tmp_path / "small"
+    small.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=160k", "tmpfs", small], capture_output=True, check=False
+    )
+    if mounted.returncode != 0:
+        pytest.skip(f"{FORBIDDEN} mounting (root may)")
+    try:
+        with pytest.raises(ArchiveRefused, match="No space left on device; what was finished is kept"):
+            rescored(archive, dicom_bundle, small / "out", part_images=1, explain="always")
+        kept = records(small / "out")
+        assert 0 < len(kept) < RECORDS
+        subprocess.run(["mount", "-o", "remount,size=10m", small], check=True)
+        rescored(archive, dicom_bundle, small / "out", part_images=1, explain="always")
+        found = records(small / "out")
+        assert len(found) == RECORDS
+        assert set(kept["input_digest"]) <= set(found["input_digest"])
+    finally:
+        subprocess.run(["umount", small], check=False)
+
+
+def test_the_schema_has_every_field_of_a_verdict() -> None:
+    assert set(Verdict.__struct_fields__) < set(SCHEMA.names)
+    assert SCHEMA.field("map").type.field("codes").type == pa.binary()
