@@ -16,7 +16,6 @@ from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_expo
 
 from ..errors import ArchiveRefused
 
-ATTEMPTS = 4
 _PAGE = 500
 _TRANSIENT = (429, 500, 502, 503, 504)
 
@@ -35,12 +34,14 @@ class _Session(requests.Session):
 @dataclass(frozen=True)
 class DicomWeb:
     """An archive at a URL. query: QIDO-RS attributes, as {"Modality": "MG"}. token: for the header
-    Authorization: Bearer. seconds: an answer is waited for; ATTEMPTS times, with a longer pause each time."""
+    Authorization: Bearer. seconds: an answer is waited for, so many attempts, with a longer pause
+    before each."""
 
     url: str
     query: Mapping[str, str] = field(default_factory=dict)
     token: str | None = field(default=None, repr=False)
     seconds: float = 60.0
+    attempts: int = 4
 
     def locations(self) -> Iterator[str]:
         """WADO-RS addresses of all instances, page by page in the archive's own order."""
@@ -77,7 +78,7 @@ class DicomWeb:
         """Ask, again where the archive is busy, fails or is late. Raises ArchiveRefused."""
         trying = Retrying(
             retry=retry_if_exception(_is_transient),
-            stop=stop_after_attempt(ATTEMPTS),
+            stop=stop_after_attempt(self.attempts),
             wait=wait_exponential_jitter(0.5, 30.0, jitter=0.5),
             reraise=True,
         )

@@ -121,7 +121,7 @@ def test_an_archive_that_fails_gives_refused_records_and_is_asked_again(
     Moody.asked = {}
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Moody)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    source = DicomWeb(f"http://127.0.0.1:{server.server_port}", seconds=1.0)
+    source = DicomWeb(f"http://127.0.0.1:{server.server_port}", seconds=1.0, attempts=3)
     asked = Rescoring(source, dicom_bundle, tmp_path / "out", workers=1, part_images=1)
     rescore(asked)
     found = dict(selected("split_part(location, '/', -1), reasons", tmp_path / "out"))
@@ -136,9 +136,6 @@ def test_an_archive_that_fails_gives_refused_records_and_is_asked_again(
     server.shutdown()
 
 
-def test_an_archive_that_is_away_or_refuses_is_said(
-    dicom_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(dicomweb, "ATTEMPTS", 2)
+def test_an_archive_that_is_away_is_said(dicom_bundle: Path, tmp_path: Path) -> None:
     with pytest.raises(ArchiveRefused, match="QIDO-RS: ConnectionError"):
-        rescore(Rescoring(DicomWeb("http://127.0.0.1:9"), dicom_bundle, tmp_path / "out"))
+        rescore(Rescoring(DicomWeb("http://127.0.0.1:9", attempts=2), dicom_bundle, tmp_path / "out"))

@@ -1,4 +1,4 @@
-"""A cluster of two nodes, network namespaces of this machine, one of which is lost in the middle."""
+"""A cluster of two nodes, network namespaces of this machine: its driver is killed, then one of the nodes is lost."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class Cluster:
             subprocess.run(["ip", "netns", "del", node], capture_output=True, check=False)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def two_nodes() -> Iterator[Cluster]:
     scratch = Path(tempfile.mkdtemp(prefix="fl", dir="/tmp"))  # short: sockets' paths are limited
     cluster = Cluster(scratch)
@@ -91,26 +91,51 @@ def two_nodes() -> Iterator[Cluster]:
     shutil.rmtree(scratch, ignore_errors=True)
 
 
-def test_a_node_that_is_lost_loses_and_doubles_nothing(
+@dataclass
+class Driver:
+    """`fisherlens rescore` on the head's node, with parts of one image."""
+
+    cluster: Cluster
+    archive: Path
+    bundle: Path
+    out: Path
+
+    def started(self) -> subprocess.Popen[str]:
+        """Running, with some parts finished already and others to come."""
+        before = len(parts(self.out))
+        command = [
+            sys.executable, "-m", "fisherlens.edge.commands.main", "rescore", str(self.archive),
+            "--bundle", str(self.bundle), "--out", str(self.out), "--part-images", "1",
+            "--address", f"{ADDRESSES[HEAD]}:6399",
+        ]  # fmt: skip
+        process = subprocess.Popen(
+            self.cluster.command(HEAD, *command), env={**os.environ, **FAST}, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        end = time.monotonic() + 90
+        while len(parts(self.out)) < before + 4:
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < end
+            time.sleep(0.01)
+        return process
+
+
+def test_a_driver_that_is_killed_is_gone_on_from_and_a_node_that_is_lost_is_made_up_for(
     two_nodes: Cluster, archive: Path, dicom_bundle: Path, tmp_path: Path
 ) -> None:
-    out = tmp_path / "out"
-    rescore = [
-        sys.executable, "-m", "fisherlens.edge.commands.main", "rescore", str(archive), "--bundle", str(dicom_bundle),
-        "--out", str(out), "--part-images", "1", "--address", f"{ADDRESSES[HEAD]}:6399",
-    ]  # fmt: skip
-    process = subprocess.Popen(
-        two_nodes.command(HEAD, *rescore), env={**os.environ, **FAST}, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        text=True,
-    )  # fmt: skip
-    end = time.monotonic() + 90
-    while len(parts(out)) < 4:
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < end
-        time.sleep(0.01)
+    driver = Driver(two_nodes, archive, dicom_bundle, tmp_path / "out")
+    first = driver.started()
+    first.kill()
+    first.communicate()
+    kept = len(parts(driver.out))
+    assert kept < RECORDS, "it was killed in the middle"
+    second = driver.started()
     two_nodes.lose(OTHER)
-    said, errors = process.communicate(timeout=180)
-    assert process.returncode == 0, errors
+    said, errors = second.communicate(timeout=180)
+    assert second.returncode == 0, errors
     assert f"{IMAGES + 3} images" in said
-    digests = duckdb.connect().execute(f"SELECT input_digest FROM {relation(out)}").fetchall()
+    assert " 0 of them scored before" not in said
+    assert "images/s" in errors, "progress tells the rate"
+    digests = duckdb.connect().execute(f"SELECT input_digest FROM {relation(driver.out)}").fetchall()
     assert len(digests) == len(set(digests)) == RECORDS
+    assert not list(driver.out.rglob("*.part")), "nothing half-written is left"

@@ -46,7 +46,7 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Station, Pat
             station = Station(environment.get_target(), reference, Recorder(tmp_path_factory.mktemp("session")))
         except NotAllowedHere as reason:
             pytest.skip(f"{FORBIDDEN} the simulated rig: {reason}")
-        station.patience = 6.0
+        station.patience = 5.0
         yield station, work, environment
         environment.cleanup()
 
