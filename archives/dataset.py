@@ -3,7 +3,8 @@
     DIR/_rescore.json                               which bundle, which software
     DIR/outcome=accepted/part-0f3c....parquet       records of one part with this outcome
 
-A part is named by what it is made of, so one that is made again takes its own place.
+A part is named by the images that were scored for it: one that is scored again, since a worker died, takes its own
+place, and one that another run completes lies beside what was there.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 def part_name(locations: Sequence[str]) -> str:
-    """Of the part that is made of these images."""
+    """Of the part for which these images were scored."""
     return "part-" + hashlib.sha256("\0".join(locations).encode()).hexdigest()[:24]
 
 

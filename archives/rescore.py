@@ -6,7 +6,7 @@ import logging
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -34,6 +34,7 @@ from .sources.files import FileList, FolderTree
 from .worker import Worker
 
 EXIT_STOPPED = 1
+Shown = Callable[[int, int], None]
 PART_IMAGES = 256
 _KEPT = "what was finished is kept, and the same command goes on from it"
 
@@ -69,8 +70,8 @@ class Totals:
         self.outcomes += Counter({outcome: told[outcome] for outcome in ("accepted", "flagged", "refused")})
 
 
-def rescore(asked: Rescoring, progress: Progress | None = None) -> Totals:
-    """Score all images of a source that have no record yet.
+def rescore(asked: Rescoring, progress: Shown = lambda finished, total: None) -> Totals:
+    """Score all images of a source that have no record yet. progress: is told of images just finished, and of all.
 
     Raises BundleRefused, KeyRefused, ArchiveRefused; what was finished before stays.
     """
@@ -85,8 +86,9 @@ def rescore(asked: Rescoring, progress: Progress | None = None) -> Totals:
         totals = Totals()
         if locations:
             _connect(asked.address)
-            for told in _scored(asked, data, locations, progress):
+            for told in _scored(asked, data, locations):
                 totals.add(told)
+                progress(told["images"], len(locations))
         totals.settled = settle(asked.out)
         return totals
 
@@ -102,7 +104,7 @@ def _connect(address: str | None) -> None:
         raise ArchiveRefused(f"Ray cluster {address or 'on this machine'}: {error}") from error
 
 
-def _scored(asked: Rescoring, data: bytes, locations: list[str], progress: Progress | None) -> Iterator[dict[str, Any]]:
+def _scored(asked: Rescoring, data: bytes, locations: list[str]) -> Iterator[dict[str, Any]]:
     """What workers tell of each part, as parts are finished."""
     ray.data.DataContext.get_current().enable_progress_bars = False
     for name in ("ray", "ray.data"):
@@ -119,11 +121,8 @@ def _scored(asked: Rescoring, data: bytes, locations: list[str], progress: Progr
         compute=ray.data.ActorPoolStrategy(size=workers),
         num_cpus=1,
     )  # fmt: skip
-    task = progress.add_task("rescore", total=len(locations)) if progress else None
     try:
         for told in parts.iter_rows():
-            if progress is not None and task is not None:
-                progress.update(task, advance=told["images"])
             if told["error"]:
                 raise ArchiveRefused(
                     f"{told['error']}; what was finished is kept, and the same command goes on from it"
@@ -196,8 +195,9 @@ def command(
             source_of(source, query, token_file, seconds), bundle, out, explain, trusted_keys, address, workers,
             part_images,
         )  # fmt: skip
-        with Progress(*columns, console=console) as progress:
-            totals = rescore(asked, progress)
+        with Progress(*columns, console=console) as bar:
+            task = bar.add_task("rescore", total=None)
+            totals = rescore(asked, lambda finished, total: bar.update(task, advance=finished, total=total))
     except EdgeError as refusal:
         click.echo(f"Error: {refusal}", err=True)
         sys.exit(EXIT_STOPPED)

@@ -44,16 +44,21 @@ class Worker:
         how many were scored before, and in `error` why the records could not be written."""
         locations = [str(location) for location in row["locations"]]
         rows: list[tuple[Verdict, Acquired]] = []
-        known = 0
+        scored = []
         for location in locations:
-            found = self._records(location)
-            known += not found
-            rows += found
+            if found := self._records(location):
+                scored.append(location)
+                rows += found
         counts = Counter[str](verdict.outcome for verdict, _ in rows)
-        told = {"images": len(locations), "known": known, "error": "", **{o: counts[o] for o in _OUTCOMES}}
+        told = {
+            "images": len(locations),
+            "known": len(locations) - len(scored),
+            "error": "",
+            **{o: counts[o] for o in _OUTCOMES},
+        }
         try:
             if rows:
-                write_part(self._out, part_name(locations), as_table(rows))
+                write_part(self._out, part_name(scored), as_table(rows))
         except OSError as error:
             told["error"] = f"{self._out}: {error.strerror or error}"
         return told

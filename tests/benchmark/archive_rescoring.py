@@ -1,0 +1,157 @@
+"""What rescoring an archive costs: `python -m tests.benchmark.archive_rescoring`.
+
+Images per second by workers, against a plain loop of the runtime with one thread over the same files in the same run;
+memory of a worker with the process that reads files for it. Rates are of the middle of a run, so that what starting
+takes, which a large archive does not notice, is told by itself.
+"""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import click
+import numpy as np
+import onnxruntime
+import psutil
+import ray
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from fisherlens.archives.rescore import Rescoring, rescore
+from fisherlens.archives.sources.files import FolderTree
+from fisherlens.edge.bundle import open_bundle
+from fisherlens.edge.runtime import Runtime
+from fisherlens.models.mammography import BUNDLE
+from fisherlens.models.mammography.acquisition import Exposure
+from fisherlens.models.mammography.dicom import write_dicom
+from fisherlens.models.mammography.phantom import Phantom
+from fisherlens.models.mammography.systems import SYSTEMS
+
+from ..rig.panel_physics import Panel
+
+SIDE = 1100
+_SYSTEM = "scintillator, 0.1 mm"
+_PART_IMAGES = 4
+_EUROS_A_CORE_HOUR = 0.04
+"""Assumed, of a rented core; what one's own costs is to be put in its place."""
+_LARGE = 1e8
+
+
+@dataclass
+class Arrivals:
+    """Notes when images were finished."""
+
+    times: list[tuple[float, int]] = field(default_factory=list)
+
+    def __call__(self, finished: int, _: int) -> None:
+        self.times.append((time.monotonic(), finished))
+
+    def rate(self) -> float:
+        """Images per second from a fifth of the parts to nine tenths of them."""
+        first, last = len(self.times) // 5, len(self.times) * 9 // 10
+        images = sum(advance for _, advance in self.times[first + 1 : last + 1])
+        return images / (self.times[last][0] - self.times[first][0])
+
+
+class Memory:
+    """Looks at the workers' memory all the time; most: in bytes, of one with its child."""
+
+    def __init__(self) -> None:
+        self.most = 0
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> Memory:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._ended.wait(0.3):
+            for process in psutil.process_iter(["cmdline"]):
+                try:
+                    if "ray::MapWorker" in " ".join(process.info["cmdline"] or []):
+                        family = [process, *process.children(recursive=True)]
+                        self.most = max(self.most, sum(member.memory_info().rss for member in family))
+                except psutil.Error:
+                    continue
+
+
+def make_archive(folder: Path, images: int) -> None:
+    """So many simulated DICOM images of SIDE x SIDE pixels."""
+    panel = Panel(SYSTEMS[_SYSTEM], Phantom(np.random.default_rng(0)), SIDE, SIDE, seed=0)
+    for number in track(range(images), "simulate"):
+        exposure = Exposure(air_kerma=100.0)
+        write_dicom(folder / f"{number:05}.dcm", panel.read(exposure), exposure, "benchmark")
+
+
+def plain_loop(paths: list[Path]) -> float:
+    """Images per second of the runtime alone, one thread."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    runtime = Runtime(open_bundle(BUNDLE, options))
+    list(runtime.score_file(paths[0]))
+    began = time.monotonic()
+    for path in paths[1:]:
+        list(runtime.score_file(path))
+    return (len(paths) - 1) / (time.monotonic() - began)
+
+
+@click.command()
+@click.option("--images", default=80, show_default=True)
+@click.option("--rounds", default=3, show_default=True, help="Of which medians are told.")
+def main(images: int, rounds: int) -> None:
+    """Print images per second, efficiency, overhead, memory, and what 10^8 images would take."""
+    cores = psutil.cpu_count() or 1
+    rates: dict[str, list[float]] = {"loop": [], **{str(n): [] for n in range(1, cores + 1)}}
+    with tempfile.TemporaryDirectory(prefix="fisherlens-archive-") as scratch:
+        folder = Path(scratch) / "archive"
+        folder.mkdir()
+        make_archive(folder, images)
+        paths = sorted(folder.iterdir())
+        ray.init(include_dashboard=False, log_to_driver=False, object_store_memory=200 * 2**20)
+        with Memory() as memory:
+            for number in range(rounds):
+                rates["loop"].append(plain_loop(paths[: images // 2]))
+                for workers in range(1, cores + 1):
+                    arrivals = Arrivals()
+                    out = Path(scratch) / f"out-{number}-{workers}"
+                    asked = Rescoring(
+                        FolderTree(folder), BUNDLE, out, workers=workers, part_images=_PART_IMAGES
+                    )  # fmt: skip
+                    rescore(asked, arrivals)
+                    rates[str(workers)].append(arrivals.rate())
+        ray.shutdown()
+    _print(rates, cores, memory.most)
+
+
+def _print(rates: dict[str, list[float]], cores: int, memory: int) -> None:
+    median = {name: statistics.median(values) for name, values in rates.items()}
+    overheads = [loop / one - 1 for loop, one in zip(rates["loop"], rates["1"], strict=True)]
+    table = Table("", "images/s", "of linear")
+    table.add_row("plain loop of Runtime.score_file, one thread", f"{median['loop']:.2f}", "")
+    for workers in range(1, cores + 1):
+        efficiencies = [n / one / workers for n, one in zip(rates[str(workers)], rates["1"], strict=True)]
+        table.add_row(f"{workers} workers", f"{median[str(workers)]:.2f}", f"{statistics.median(efficiencies):.2f}")
+    console = Console(highlight=False, width=100)
+    console.print(table)
+    console.print(f"overhead of one worker against the loop: {100 * statistics.median(overheads):.1f} %")
+    console.print(f"memory of a worker with its reader: {memory / 2**20:.0f} MB at most")
+    hours = _LARGE / median["1"] / 3600
+    console.print(
+        f"10^8 images: {hours:,.0f} core hours, {hours / 24 / 1000:.1f} days on 1,000 cores, "
+        f"{hours * _EUROS_A_CORE_HOUR:,.0f} euros at {_EUROS_A_CORE_HOUR:g} a core hour (assumed)"
+    )
+
+
+if __name__ == "__main__":
+    main()
