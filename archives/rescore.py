@@ -124,14 +124,10 @@ def _scored(asked: Rescoring, data: bytes, locations: list[str]) -> Iterator[dic
     try:
         for told in parts.iter_rows():
             if told["error"]:
-                raise ArchiveRefused(
-                    f"{told['error']}; what was finished is kept, and the same command goes on from it"
-                )
+                raise ArchiveRefused(f"{told['error']}; {_KEPT}")
             yield told
     except RayError as error:
-        raise ArchiveRefused(
-            f"Ray: {error}; what was finished is kept, and the same command goes on from it"
-        ) from error
+        raise ArchiveRefused(f"Ray: {error}; {_KEPT}") from error
 
 
 class _Rate(ProgressColumn):

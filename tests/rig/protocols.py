@@ -30,6 +30,14 @@ class XRaySourceProtocol(abc.ABC):
     """An X-ray source with its exposure trigger."""
 
     @abc.abstractmethod
+    def on(self) -> None:
+        """Be ready for exposures; nothing where it is."""
+
+    @abc.abstractmethod
+    def off(self) -> None:
+        """Be off."""
+
+    @abc.abstractmethod
     def expose(self, air_kerma: float) -> Exposure:
         """Expose with an air kerma at the detector in uGy; says what the exposure was.
         Raises ExecutionError where the source is off or cannot give it."""
@@ -61,6 +69,14 @@ class ModalityProtocol(abc.ABC):
     @abc.abstractmethod
     def send_unheard(self, frame: Frame) -> None:
         """Send a frame whole, and lose the connection before the answer is heard."""
+
+
+class DicomPeerProtocol(abc.ABC):
+    """Whoever says to be some DICOM application entity."""
+
+    @abc.abstractmethod
+    def is_let_in(self, frame: Frame, calling: str, called: str) -> bool:
+        """Whether the service takes an association of these AE titles, over which a frame would be sent."""
 
 
 class CameraProtocol(abc.ABC):
@@ -157,6 +173,10 @@ class DiskFaultProtocol(abc.ABC):
 
 class ClockProtocol(abc.ABC):
     """The target's clock of the day. What counts elapsed time is not touched."""
+
+    @abc.abstractmethod
+    def prefix(self) -> str:
+        """What the shell command that starts the service begins with, for it to have this clock."""
 
     @abc.abstractmethod
     def jump(self, seconds: float) -> None:

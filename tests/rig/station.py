@@ -41,7 +41,7 @@ class Station:
         if self._archive is not None:
             self._archive.start()
         self.source: XRaySourceProtocol = target.get_driver(XRaySourceProtocol)
-        target.get_driver("SimulatedSourceDriver").on()
+        self.source.on()
         self.panel: PanelProtocol = target.get_driver(PanelProtocol)
         self.modality: ModalityProtocol = target.get_driver(ModalityProtocol, name="dicom")
         self.service: ServiceProtocol = target.get_driver(ServiceProtocol)
@@ -94,9 +94,9 @@ class Station:
         """A resource that a test names by its kind."""
         return self._target.get_resource(name)
 
-    def driver(self, name: str) -> Any:
-        """A driver that a test names by its kind or name."""
-        return self._target.get_driver(name)
+    def driver(self, protocol: type | str) -> Any:
+        """A driver of what a test needs."""
+        return self._target.get_driver(protocol)
 
     @staticmethod
     def _required(driver: Any, protocol: type) -> Any:

@@ -85,5 +85,5 @@ def test_the_same_tests_run_on_a_target_by_ssh(tmp_path: Path, target: int) -> N
     assert done.returncode == 0, done.stdout[-3000:]
     result = json.loads((tmp_path / "report" / "result.json").read_text())
     subjects = {criterion["subject"] for criterion in result["criteria"]}
-    assert {"all doses", "full disk", "hot swap of the bundle", "AE title STRANGER"} <= subjects
+    assert {"all doses", "full disk", "hot swap of the bundle", "AE title STRANGER to FISHERLENS"} <= subjects
     assert "power" in str(result["not_tested"]), "what this rig has not got is told"

@@ -20,7 +20,6 @@ from ..session import Recorder
 from ..station import Station
 
 _EVIDENCE = pytest.StashKey[Evidence]()
-_OUT = pytest.StashKey[Path]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -46,10 +45,6 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     assert noted, "the test noted nothing, so it tested nothing"
     assert not failed, "\n".join(failed)
     return result
-
-
-def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    report.user_properties.append(("phase", report.when))
 
 
 @pytest.hookimpl(wrapper=True)

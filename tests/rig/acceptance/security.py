@@ -15,6 +15,7 @@ from ...edge.malformed import MALFORMED
 from ..drivers.web import HttpEndpoint
 from ..evidence import Evidence
 from ..materials import a_version_later, private_key
+from ..protocols import DicomPeerProtocol
 from ..station import Station
 
 PART = "security probes"
@@ -44,13 +45,14 @@ def _still_measures(station: Station, evidence: Evidence, subject: str) -> None:
 
 
 def test_who_is_not_known_is_not_let_in(station: Station, endpoint: HttpEndpoint, evidence: Evidence) -> None:
-    modality, path = station.driver("StoreScuDriver"), station.image().path
-    for calling, called in (("STRANGER", None), (None, "SOMEBODY")):
-        said = modality.said(modality.command(path, calling=calling, called=called))
-        subject = f"AE title {calling or called}"
-        evidence.judge(PART, subject, "association", "rejected" if "Rejected" in said else "let in", "rejected",
-                       "Rejected" in said)  # fmt: skip
-    data = path.read_bytes()
+    frame, node = station.image(), station.resource("DicomNode")
+    titles = ((node.calling_ae_title, node.ae_title), ("STRANGER", node.ae_title), (node.calling_ae_title, "SOMEBODY"))
+    for calling, called in titles:
+        is_let_in = station.driver(DicomPeerProtocol).is_let_in(frame, calling, called)
+        expected = (calling, called) == titles[0]
+        evidence.judge(PART, f"AE title {calling} to {called}", "let in", is_let_in, expected, is_let_in == expected)
+    station.wait_for(station.send(frame))
+    data = frame.path.read_bytes()
     for subject, headers in (("no token", {}), ("wrong token", {"Authorization": "Bearer 0000000000000000"})):
         status = _status(f"{endpoint.images}/images", data, **headers)
         evidence.judge(PART, f"HTTP with {subject}", "status", status, 401, status == 401)

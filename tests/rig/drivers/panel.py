@@ -99,7 +99,7 @@ class RecordedSession(Resource):
 class ReplayPanelDriver(Driver, PanelProtocol):
     """Gives the frames of a recorded session, bit for bit, one for each exposure that is asked for."""
 
-    bindings = {"session": RecordedSession, "source": "SimulatedSourceDriver"}  # noqa: RUF012
+    bindings = {"session": RecordedSession}  # noqa: RUF012
 
     def on_activate(self) -> None:
         folder = self.session.folder
@@ -113,7 +113,6 @@ class ReplayPanelDriver(Driver, PanelProtocol):
 
     @Driver.check_active
     def read(self) -> Frame:
-        self.source.exposed = None
         try:
             return next(self._frames)
         except StopIteration:

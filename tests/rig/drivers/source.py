@@ -7,7 +7,6 @@ import numpy as np
 from labgrid.driver import Driver
 from labgrid.driver.exception import ExecutionError
 from labgrid.factory import target_factory
-from labgrid.protocol import PowerProtocol
 from labgrid.resource import Resource
 
 from fisherlens.models.mammography.acquisition import Exposure
@@ -29,12 +28,11 @@ class XRayGenerator(Resource):
 
 @target_factory.reg_driver
 @attr.s(eq=False)
-class SimulatedSourceDriver(Driver, XRaySourceProtocol, PowerProtocol):
+class SimulatedSourceDriver(Driver, XRaySourceProtocol):
     """Exposes the phantom, which lies in one of a few places, as when it is put there by hand. They are few so that
     the panel need not simulate anew where nothing but the noise is new."""
 
     bindings = {"generator": XRayGenerator}  # noqa: RUF012 - labgrid reads it from the class
-    priorities = {PowerProtocol: -10}  # noqa: RUF012 - who asks for the power switch means the target's
     seed: int = attr.ib(default=0, validator=attr.validators.instance_of(int))
 
     def __attrs_post_init__(self) -> None:
@@ -51,11 +49,6 @@ class SimulatedSourceDriver(Driver, XRaySourceProtocol, PowerProtocol):
     @Driver.check_active
     def off(self) -> None:
         self._is_on = False
-
-    @Driver.check_active
-    def cycle(self) -> None:
-        self.off()
-        self.on()
 
     @Driver.check_active
     def expose(self, air_kerma: float) -> Exposure:

@@ -14,7 +14,7 @@ from labgrid.driver.exception import ExecutionError
 from labgrid.factory import target_factory
 from labgrid.resource import Resource
 
-from ..protocols import ModalityProtocol
+from ..protocols import DicomPeerProtocol, ModalityProtocol
 from ..session import Frame
 
 _SUCCESS = "Received Store Response (Success)"
@@ -36,12 +36,12 @@ class DicomNode(Resource):
 
 @target_factory.reg_driver
 @attr.s(eq=False)
-class StoreScuDriver(Driver, ModalityProtocol):
+class StoreScuDriver(Driver, ModalityProtocol, DicomPeerProtocol):
     """Sends each frame in an association of its own, as most modalities do."""
 
     bindings = {"node": DicomNode}  # noqa: RUF012
 
-    def command(
+    def _command(
         self, *paths: object, calling: str | None = None, called: str | None = None, host: str = "", port: str = ""
     ) -> list[str]:
         """What is run to send files, perhaps under another name or to another place."""
@@ -64,10 +64,14 @@ class StoreScuDriver(Driver, ModalityProtocol):
     def send(self, frames: Sequence[Frame]) -> list[bool]:
         return [self._sent(frame) for frame in frames]
 
-    def _sent(self, frame: Frame) -> bool:
-        return _SUCCESS in self.said(self.command(frame.path))
+    @Driver.check_active
+    def is_let_in(self, frame: Frame, calling: str, called: str) -> bool:
+        return "Rejected" not in self._said(self._command(frame.path, calling=calling, called=called))
 
-    def said(self, command: list[str]) -> str:
+    def _sent(self, frame: Frame) -> bool:
+        return _SUCCESS in self._said(self._command(frame.path))
+
+    def _said(self, command: list[str]) -> str:
         """What storescu says, which is killed where it hangs."""
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=4 * self.node.seconds, check=False)
@@ -93,6 +97,6 @@ class StoreScuDriver(Driver, ModalityProtocol):
         with subprocess.Popen([*relay, str(size), mode], cwd=root, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
             port = process.stdout.readline().strip()
-            said = self.said(self.command(frame.path, host="127.0.0.1", port=port))
+            said = self._said(self._command(frame.path, host="127.0.0.1", port=port))
         if _SUCCESS in said:
             raise ExecutionError(f"the connection did not break: {said[-500:]}")
