@@ -18,7 +18,7 @@ import msgspec
 
 from fisherlens.edge.commands.main import main as fisherlens
 from fisherlens.edge.runtime import Runtime
-from fisherlens.edge.service import delivery, patience, scoring, store
+from fisherlens.edge.service import delivery, patience, scoring, service, store
 from fisherlens.edge.service.database import StoreFailed
 from fisherlens.edge.service.service import Service
 from fisherlens.edge.service.sources.folder import FolderSource
@@ -92,6 +92,17 @@ def takes_without_room() -> None:
             return digest_of(data)
 
     _patch(Store, "keep", hiding)
+
+
+@defect
+def expects_a_fast_network() -> None:
+    """Ends an association in which nothing came for 50 ms."""
+    opened = service.DicomSource
+
+    def impatient(table: Any, *rest: Any) -> Any:
+        return opened(msgspec.structs.replace(table, idle_seconds=0.05), *rest)
+
+    _patch(service, "DicomSource", impatient)
 
 
 @defect
