@@ -87,8 +87,8 @@ def _control_chart(evidence: Evidence) -> str:
     for day in evidence.days:
         if not low <= day.value <= high:
             edge = high if day.value > high else low
-            axes.annotate(f"{day.value:.3g}", (day.day, edge), ha="center", va="top" if edge == high else "bottom",
-                          color="C1")  # fmt: skip
+            axes.annotate(f" {day.value:.3g} ", (day.day, edge), ha="center", rotation=90, color="C1",
+                          va="top" if edge == high else "bottom")  # fmt: skip
     axes.set_ylim(low, high)
     axes.set_xlabel("day")
     axes.set_ylabel(evidence.measurand)
@@ -103,7 +103,7 @@ def _histogram(evidence: Evidence) -> str:
     for percentile in (50, 95, 99):
         where = 1e3 * float(np.percentile(evidence.latencies, percentile))
         axes.axvline(where, color="0.4", lw=1, ls=":")
-        axes.text(where, axes.get_ylim()[1], f"{percentile}", va="bottom", ha="center", fontsize=8)
+        axes.text(where, axes.get_ylim()[1], f" {percentile} %", va="bottom", ha="center", fontsize=8, rotation=90)
     if evidence.deadline is not None:
         axes.axvline(1e3 * evidence.deadline, color="C3", label="deadline")
         axes.legend()

@@ -250,7 +250,7 @@ def test_a_model_of_another_modality_measures_nothing(in_order: Station, evidenc
     evidence.judge(PART, fault, "outcome", ", ".join(outcomes) or "none", "refused", outcomes == ["refused"])
     after = station.send(station.image())
     station.wait_for(after)
-    evidence.judge_none(PART, fault, "the right model measures again", station.account(after).different)
+    evidence.judge_none(PART, fault, "wrong with the right model again", station.account(after).different)
 
 
 def _digest_now(station: Station) -> str:
