@@ -26,7 +26,7 @@ from fisherlens.export.recalibrate import recalibrated
 
 from .dataset import IDENTITY, identity_of, relation
 from .errors import ArchiveRefused
-from .rescore import Rescoring, rescore
+from .rescore import Rescoring, progress_bar, rescore
 from .sources.files import FolderTree
 
 
@@ -91,7 +91,8 @@ def _records(folder: Path, bundle: Path, scratch: Path) -> Path:
     """The data set in a folder, or one that is made of the images in it."""
     if (folder / IDENTITY).exists():
         return folder
-    rescore(Rescoring(FolderTree(folder.absolute()), bundle, scratch, explain="never"))
+    with progress_bar(f"score {folder.name}") as shown:
+        rescore(Rescoring(FolderTree(folder.absolute()), bundle, scratch, explain="never"), shown)
     return scratch
 
 

@@ -7,6 +7,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -27,7 +28,7 @@ from fisherlens.edge.signature import TrustedKeys
 from fisherlens.edge.verdict import BundleReference
 
 from .dataset import Identity, digests_done, occupied, settle
-from .errors import ArchiveRefused
+from .errors import ArchiveRefused, RescoringStopped
 from .sources import Source
 from .sources.dicomweb import DicomWeb
 from .sources.files import FileList, FolderTree
@@ -73,7 +74,7 @@ class Totals:
 def rescore(asked: Rescoring, progress: Shown = lambda finished, total: None) -> Totals:
     """Score all images of a source that have no record yet. progress: is told of images just finished, and of all.
 
-    Raises BundleRefused, KeyRefused, ArchiveRefused; what was finished before stays.
+    Raises BundleRefused, KeyRefused, ArchiveRefused, RescoringStopped.
     """
     data = read_bundle(asked.bundle)
     if asked.trusted_keys is not None:
@@ -124,10 +125,10 @@ def _scored(asked: Rescoring, data: bytes, locations: list[str]) -> Iterator[dic
     try:
         for told in parts.iter_rows():
             if told["error"]:
-                raise ArchiveRefused(f"{told['error']}; {_KEPT}")
+                raise RescoringStopped(f"{told['error']}; {_KEPT}")
             yield told
     except RayError as error:
-        raise ArchiveRefused(f"Ray: {error}; {_KEPT}") from error
+        raise RescoringStopped(f"Ray: {error}; {_KEPT}") from error
 
 
 class _Rate(ProgressColumn):
@@ -136,6 +137,15 @@ class _Rate(ProgressColumn):
     def render(self, task: Task) -> Text:
         rate = task.finished_speed or task.speed
         return Text("" if rate is None else f"{rate:.1f} images/s")
+
+
+@contextmanager
+def progress_bar(label: str) -> Iterator[Shown]:
+    """Images finished of all, with rate and remaining time, on standard error."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True, highlight=False)) as bar:
+        task = bar.add_task(label, total=None)
+        yield lambda finished, total: bar.update(task, advance=finished, total=total)
 
 
 def source_of(text: str, query: tuple[str, ...], token_file: Path | None, seconds: float) -> Source:
@@ -184,18 +194,17 @@ def command(
     Writes a Parquet data set; the same command again goes on where it ended. Exit code: 0 all images have records,
     1 stopped before, 2 wrong usage.
     """
-    console = Console(stderr=True, highlight=False)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
     try:
         asked = Rescoring(
             source_of(source, query, token_file, seconds), bundle, out, explain, trusted_keys, address, workers,
             part_images,
         )  # fmt: skip
-        with Progress(*columns, console=console) as bar:
-            task = bar.add_task("rescore", total=None)
-            totals = rescore(asked, lambda finished, total: bar.update(task, advance=finished, total=total))
-    except EdgeError as refusal:
-        click.echo(f"Error: {refusal}", err=True)
+        with progress_bar("rescore") as shown:
+            totals = rescore(asked, shown)
+    except RescoringStopped as stopped:
+        click.echo(f"Error: {stopped}", err=True)
         sys.exit(EXIT_STOPPED)
+    except EdgeError as refusal:
+        raise click.UsageError(str(refusal)) from refusal
     told = ", ".join(f"{totals.outcomes[outcome]} {outcome}" for outcome in ("accepted", "flagged", "refused"))
     click.echo(f"{out}: {totals.images} images, {totals.known} of them scored before; records: {told}")

@@ -89,7 +89,7 @@ def test_wrong_input_is_refused_in_words(
         (few / f"{number}.npy").symlink_to(site / f"{number}.npy")
     rescore(Rescoring(FolderTree(few), ensemble_bundle, tmp_path / "records", workers=1))
     out = tmp_path / "site.onnx"
-    said = run("calibrate", ensemble_bundle, "--from", tmp_path / "records", "-o", out, expect=2)
+    said = run("calibrate", ensemble_bundle, "--from", few, "-o", out, expect=2)
     assert "20 usual images, expected at least 199" in said
     said = run("calibrate", classifier_bundle, "--from", tmp_path / "records", "-o", out, expect=2)
     assert "statistics of one bundle say nothing of another's" in said

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pytest
 
 from fisherlens.archives.dataset import parts, relation
-from fisherlens.archives.errors import ArchiveRefused
+from fisherlens.archives.errors import ArchiveRefused, RescoringStopped
 from fisherlens.archives.records import SCHEMA
 from fisherlens.archives.rescore import Rescoring, rescore
 from fisherlens.archives.sources.files import FileList, FolderTree
@@ -146,10 +146,10 @@ def test_a_bundle_that_is_not_trusted_is_refused(archive: Path, dicom_bundle: Pa
 
 
 def test_wrong_sources_are_refused_in_words(dicom_bundle: Path, tmp_path: Path) -> None:
-    run("rescore", tmp_path / "none", "--bundle", dicom_bundle, "--out", tmp_path / "out", expect=1)
-    run("rescore", tmp_path, "--bundle", tmp_path / "none.onnx", "--out", tmp_path / "out", expect=1)
+    run("rescore", tmp_path / "none", "--bundle", dicom_bundle, "--out", tmp_path / "out", expect=2)
+    run("rescore", tmp_path, "--bundle", tmp_path / "none.onnx", "--out", tmp_path / "out", expect=2)
     said = run("rescore", "http://127.0.0.1:9", "--bundle", dicom_bundle, "--out", tmp_path / "out",
-               "--query", "Modality", expect=1)  # fmt: skip
+               "--query", "Modality", expect=2)  # fmt: skip
     assert "expected KEYWORD=VALUE" in said
 
 
@@ -164,7 +164,7 @@ def test_a_full_disk_ends_the_run_in_words_and_keeps_what_was_finished(
     if mounted.returncode != 0:
         pytest.skip(f"{FORBIDDEN} mounting (root may)")
     try:
-        with pytest.raises(ArchiveRefused, match="No space left on device; what was finished is kept"):
+        with pytest.raises(RescoringStopped, match="No space left on device; what was finished is kept"):
             rescored(archive, dicom_bundle, small / "out", part_images=1, explain="always")
         kept = records(small / "out")
         assert 0 < len(kept) < RECORDS
