@@ -208,3 +208,5 @@ def command(
         raise click.UsageError(str(refusal)) from refusal
     told = ", ".join(f"{totals.outcomes[outcome]} {outcome}" for outcome in ("accepted", "flagged", "refused"))
     click.echo(f"{out}: {totals.images} images, {totals.known} of them scored before; records: {told}")
+    if totals.settled:
+        click.echo(f"{totals.settled} records left out, of images that had one")

@@ -39,7 +39,7 @@ from ..rig.panel_physics import Panel
 
 SIDE = 1100
 _SYSTEM = "scintillator, 0.1 mm"
-_PART_IMAGES = 4
+_PART_IMAGES = 8
 _LOOK_SECONDS = 3.0
 """Between two looks at the workers' memory, which cost time that is measured here."""
 _EUROS_A_CORE_HOUR = 0.04
@@ -56,9 +56,10 @@ class Arrivals:
     def __call__(self, finished: int, _: int) -> None:
         self.times.append((time.monotonic(), finished))
 
-    def rate(self) -> float:
-        """Images per second from a fifth of the parts to nine tenths of them."""
-        first, last = len(self.times) // 5, len(self.times) * 9 // 10
+    def rate(self, workers: int) -> float:
+        """Images per second, from when each worker had finished its second part until it had its last but one: whole
+        rounds of all workers, which finish at about the same time."""
+        first, last = 2 * workers - 1, (len(self.times) // workers - 1) * workers - 1
         images = sum(advance for _, advance in self.times[first + 1 : last + 1])
         return images / (self.times[last][0] - self.times[first][0])
 
@@ -140,7 +141,7 @@ def main(images: int, rounds: int) -> None:
                         FolderTree(folder), BUNDLE, out, workers=workers, part_images=_PART_IMAGES
                     )  # fmt: skip
                     rescore(asked, arrivals)
-                    rates[workers].append(arrivals.rate())
+                    rates[workers].append(arrivals.rate(workers))
         ray.shutdown()
     _print(loops, rates, memory.most)
 

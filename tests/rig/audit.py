@@ -39,7 +39,8 @@ class Account:
 
     lost: acknowledged, without a verdict. doubled: more than one verdict by one bundle. different: a verdict that is
     not what the bundle says of this frame when the rig runs it. silent: accepted and wrong. strangers: verdicts on
-    what was not sent. outcomes: of each frame's verdict.
+    what was not sent. outcomes: of each frame's verdict. largest_error: of accepted results in their
+    U, NaN without any.
     """
 
     sent: int = 0

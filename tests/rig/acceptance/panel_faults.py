@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 
 import pydicom
@@ -9,6 +10,7 @@ import pytest
 
 from fisherlens.edge.storage import write_whole
 
+from ..audit import SILENT_ERROR
 from ..evidence import Evidence, Example
 from ..panel_physics import Condition
 from ..session import Frame, frame_of
@@ -46,6 +48,10 @@ def test_a_disturbed_panel_gives_no_wrong_result_without_a_warning(
     evidence.judge_none(PART, fault, "acknowledged without a verdict", found.lost)
     evidence.judge_none(PART, fault, "other than the bundle says by itself", found.different)
     evidence.judge_none(PART, fault, "accepted and wrong", found.silent)
+    largest = found.largest_error
+    said = "none accepted" if math.isnan(largest) else f"{largest:.2f}"
+    evidence.judge(PART, fault, "largest error accepted / U", said, f"at most {SILENT_ERROR:g}",
+                   not largest > SILENT_ERROR)  # fmt: skip
     if fault in WARNED:
         silent = [identity for identity, outcome in found.outcomes.items() if outcome == "accepted"]
         evidence.judge_none(PART, fault, "accepted", silent)

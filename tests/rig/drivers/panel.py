@@ -77,13 +77,8 @@ class SimulatedPanelDriver(Driver, PanelProtocol):
 
 def _said(condition: Condition) -> str:
     """What differs from a healthy panel, in words."""
-    changed = attr_values(condition).items() - attr_values(HEALTHY).items()
+    changed = vars(condition).items() - vars(HEALTHY).items()
     return ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in sorted(changed))
-
-
-def attr_values(condition: Condition) -> dict[str, float]:
-    """The fields of a condition by name."""
-    return dict(vars(condition))
 
 
 @target_factory.reg_resource
