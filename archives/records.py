@@ -40,6 +40,11 @@ def acquired_of(location: str, header: Dataset | None) -> Acquired:
     )
 
 
+ACQUISITION = (
+    "AcquisitionDate", "AcquisitionTime", "ContentDate", "ContentTime", "Manufacturer", "ManufacturerModelName",
+    "DeviceSerialNumber",
+)  # fmt: skip
+"""What says when and by which device an image was taken; of patients nothing."""
 _DEVICE = ("Manufacturer", "ManufacturerModelName", "DeviceSerialNumber")
 
 

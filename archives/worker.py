@@ -20,7 +20,7 @@ from fisherlens.edge.verdict import Verdict
 
 from .dataset import DIGEST_BYTES, part_name, write_part
 from .errors import ArchiveRefused
-from .records import Acquired, acquired_of, as_table
+from .records import ACQUISITION, Acquired, acquired_of, as_table
 from .sources import Source
 
 _DECODING_BYTES, _DECODING_SECONDS = 4 * 2**30, 60.0
@@ -82,7 +82,7 @@ class Worker:
 
     def _acquired(self, location: str, path: Path) -> Acquired:
         try:
-            return acquired_of(location, self._sandbox.header(path))
+            return acquired_of(location, self._sandbox.header(path, ACQUISITION))
         except SandboxFailed:
             return Acquired(location=location)
 

@@ -29,11 +29,6 @@ STUDY = (
     "NumberOfFrames",
 )  # fmt: skip
 """Of an image's header, what goes into objects that are made for its study."""
-ACQUISITION = (
-    "AcquisitionDate", "AcquisitionTime", "ContentDate", "ContentTime", "Manufacturer", "ManufacturerModelName",
-    "DeviceSerialNumber",
-)  # fmt: skip
-"""What says when and by which device an image was taken."""
 _NEEDED = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
 _LARGEST_ANSWER = 2**31 - 1
 _START_SECONDS = 60.0
@@ -48,11 +43,12 @@ class _Died(SandboxFailed):
 
 
 class _Question(msgspec.Struct):
-    """input: to make the graph's image of frame `index`; None asks for the DICOM header."""
+    """input: to make the graph's image of frame `index`; None asks for the DICOM header, with `further` keywords."""
 
     path: str
     index: int
     input: Input | None
+    further: tuple[str, ...] = ()
 
 
 class _Answer(msgspec.Struct):
@@ -98,12 +94,13 @@ class Sandbox:
         image = np.frombuffer(answer.image, np.float32).reshape(answer.shape)
         return Decoded(answer.frames, image, "", answer.name)
 
-    def header(self, path: Path) -> Dataset | None:
-        """What a DICOM image says, of the attributes in STUDY and ACQUISITION; None where the file is not one.
+    def header(self, path: Path, further: tuple[str, ...] = ()) -> Dataset | None:
+        """What a DICOM image says of its study, of the attributes in STUDY and of `further` keywords; None where the
+        file is not one.
 
         Raises SandboxFailed where that could not be found out.
         """
-        answer = self._asked(_Question(os.fsdecode(path), 0, None))
+        answer = self._asked(_Question(os.fsdecode(path), 0, None, further))
         return None if answer.refusal else Dataset.from_json(answer.header)
 
     def _asked(self, question: _Question) -> _Answer:
@@ -165,7 +162,7 @@ def _serve(pipe: Connection, most_bytes: int) -> None:
 
 def _answered(question: _Question) -> _Answer:
     if question.input is None:
-        return _header(Path(question.path))
+        return _header(Path(question.path), question.further)
     path = Path(question.path)
     answer = _Answer(name=f"sha256:{path.name}" if is_dicom(path) else "")
     try:
@@ -182,9 +179,9 @@ def _answered(question: _Question) -> _Answer:
     return answer
 
 
-def _header(path: Path) -> _Answer:
+def _header(path: Path, further: tuple[str, ...]) -> _Answer:
     try:
-        dataset = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=[*STUDY, *ACQUISITION])
+        dataset = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=[*STUDY, *further])
         missing = [keyword for keyword in _NEEDED if not dataset.get(keyword)]
         if missing:
             return _Answer(refusal=f"without {', '.join(missing)}")
