@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import warnings
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -147,6 +148,7 @@ class Sandbox:
 def _serve(pipe: Connection, most_bytes: int) -> None:
     """The child: answer questions until the pipe closes."""
     _limit(most_bytes)
+    warnings.simplefilter("ignore")  # they may quote a patient's data
     pipe.send_bytes(b"ready")
     while True:
         try:

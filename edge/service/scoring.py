@@ -111,7 +111,7 @@ def examined(runtime: Runtime, sandbox: Sandbox, waiting: Waiting, explain: Expl
         decoded = sandbox.decode(waiting.path, len(verdicts), runtime.bundle.manifest.input)
         frames = decoded.frames
         reach("decoded")
-        number, name = len(verdicts) + 1, decoded.name or waiting.name
+        number, name = len(verdicts) + 1, decoded.name or waiting.name or waiting.digest
         try:
             if decoded.image is None:
                 raise ImageRefused(decoded.refusal)

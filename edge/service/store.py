@@ -20,6 +20,7 @@ import msgspec
 from filelock import FileLock, Timeout
 
 from ..errors import EdgeError
+from ..reading import is_dicom
 from ..storage import flush_folder, write_whole
 from ..verdict import CheckResult, Verdict
 from .bundle_register import BundleRegister
@@ -158,13 +159,14 @@ class Store:
         return digest
 
     def keep_file(self, path: Path, source: str, bundle: str) -> str:
-        """Take a file as `keep` does, by its own name; one that is too large is not read.
+        """Take a file as `keep` does, by its own name, but a DICOM file without one, since that may be a patient's; one
+        that is too large is not read.
 
         Raises OSError, and what `keep` raises.
         """
         if (size := path.stat().st_size) > self.most_image_bytes:
             raise self.too_large(size)
-        return self.keep(path.read_bytes(), source, _name_of(path), bundle)
+        return self.keep(path.read_bytes(), source, "" if is_dicom(path) else _name_of(path), bundle)
 
     def too_large(self, size: int) -> ImageTooLarge:
         """What is said of an image of so many bytes."""
