@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import click
-import duckdb
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
@@ -22,9 +21,9 @@ from fisherlens.edge.errors import EdgeError
 from fisherlens.edge.manifest import CALIBRATION_KEY, Calibration, Check
 from fisherlens.edge.storage import write_whole
 from fisherlens.export.errors import CalibrationError
-from fisherlens.export.recalibrate import recalibrated
+from fisherlens.export.recalibrate import most_beyond, recalibrated
 
-from .dataset import IDENTITY, identity_of, relation
+from .dataset import IDENTITY, connect, identity_of, relation
 from .errors import ArchiveRefused
 from .rescore import Rescoring, progress_bar, rescore
 from .sources.files import FolderTree
@@ -47,8 +46,8 @@ class Change:
 
 def threshold(table: NDArray[np.float64], alpha: float) -> float:
     """What a statistic must exceed to be flagged: p = (1 + #{t_i >= t}) / (n + 1) <= alpha."""
-    allowed = math.floor(alpha * (len(table) + 1) - 1 + 1e-6)
-    return float(np.sort(table)[::-1][allowed]) if 0 <= allowed < len(table) else math.inf
+    beyond = most_beyond(len(table), alpha)
+    return float(np.sort(table)[::-1][beyond]) if 0 <= beyond < len(table) else math.inf
 
 
 def change_of(
@@ -60,7 +59,7 @@ def change_of(
     the threshold (Vovk 2012, Conditional validity of inductive conformal predictors, proposition 2a).
     """
     before, after = threshold(former, check.alpha), threshold(now, check.alpha)
-    beyond = math.floor(check.alpha * (len(now) + 1) - 1 + 1e-6)
+    beyond = most_beyond(len(now), check.alpha)
     spread = beta(beyond + 1, len(now) - beyond)
     return Change(
         check=check,
@@ -80,11 +79,14 @@ def statistics_in(folder: Path, bundle: Bundle) -> dict[str, NDArray[np.float64]
             f"{folder}: records of bundle {found.name} {found.version} ({found.digest}), expected {bundle.digest}; "
             "statistics of one bundle say nothing of another's"
         )
-    rows = duckdb.connect().execute(
+    rows = connect().execute(
         f"SELECT c.name, list(c.statistic) FROM (SELECT unnest(checks) AS c FROM {relation(folder)} "
         "WHERE outcome != 'refused') GROUP BY 1"
     )
-    return {name: np.array([np.nan if v is None else v for v in values]) for name, values in rows.fetchall()}
+    found_rows = rows.fetchall()
+    if not found_rows:
+        raise ArchiveRefused(f"{folder}: no image in it was measured")
+    return {name: np.array([np.nan if v is None else v for v in values]) for name, values in found_rows}
 
 
 def _records(folder: Path, bundle: Path, scratch: Path) -> Path:
@@ -132,9 +134,9 @@ def command(
             strange = None if unusual is None else statistics_in(
                 _records(unusual, bundle, Path(scratch) / "unusual"), opened)  # fmt: skip
         new = version or next_version(opened.manifest.version)
-        written = recalibrated(data, opened.digest, usual, new, source or folder.absolute().name)
-        write_whole(out, written)
+        written = recalibrated(data, usual, new, source or folder.absolute().name)
         changes = _changes(opened, usual, strange)
+        write_whole(out, written)
     except (EdgeError, CalibrationError) as refusal:
         raise click.UsageError(str(refusal)) from refusal
     except OSError as error:

@@ -19,7 +19,8 @@ from fisherlens.edge.verdict import CompactMap
 from fisherlens.models.page import write_page
 from fisherlens.models.pictures import inline, png
 
-from .comparison import OUTCOMES, SIDES, Comparer, Comparison
+from .comparison import SIDES, Comparer, Comparison
+from .records import OUTCOMES
 
 EXIT_BEYOND = 1
 PAGE, RESULT = "compare.html", "compare.json"
@@ -90,9 +91,9 @@ def _write(out: Path, comparer: Comparer, found: Comparison, limits: list[Limit]
 def _map(compact: CompactMap | None) -> str | None:
     if compact is None:
         return None
-    coloured = cv2.applyColorMap(map_picture(compact), cv2.COLORMAP_INFERNO)
+    coloured = cv2.applyColorMap(map_picture(compact), cv2.COLORMAP_INFERNO).astype(np.uint8)
     scale = max(1, 380 // max(coloured.shape[:2]))
-    return inline(as_png(np.kron(coloured, np.ones((scale, scale, 1), np.uint8)).astype(np.uint8)))
+    return inline(as_png(coloured.repeat(scale, axis=0).repeat(scale, axis=1)))
 
 
 def _shifts(found: Comparison) -> str:

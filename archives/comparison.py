@@ -6,17 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import msgspec
 from scipy.stats import binomtest
 
 from fisherlens.edge.verdict import CompactMap
 
-from .dataset import Identity, identity_of, relation
+from .dataset import Identity, connect, identity_of, relation
 from .errors import ArchiveRefused
+from .records import OUTCOMES
 
 SIDES = ("a", "b")
-OUTCOMES = ("accepted", "flagged", "refused")
 _BINS = 20
 
 
@@ -119,7 +118,7 @@ class Comparer:
     def __init__(self, folder_a: Path, folder_b: Path) -> None:
         """Raises ArchiveRefused for a folder that rescore did not make, and two without a common image."""
         self._identities = identity_of(folder_a), identity_of(folder_b)
-        self._base = duckdb.connect()
+        self._base = connect()
         for side, folder in zip(SIDES, (folder_a, folder_b), strict=True):
             self._base.execute(f"CREATE VIEW {side} AS SELECT * FROM {relation(folder)} WHERE input_digest IS NOT NULL")
         self._base.execute(

@@ -1,16 +1,17 @@
 """A data set of records in a folder: parts that are whole or absent, one bundle, no record twice.
 
-    DIR/_rescore.json                               which bundle, which software
-    DIR/outcome=accepted/part-0f3c....parquet       records of one part with this outcome
+    DIR/_rescore.json                                   which bundle, which software
+    DIR/image_outcome=flagged/part-0f3c....parquet      records of one part's images of this outcome
 
-A part is named by the images that were scored for it: one that is scored again, since a worker died, takes its own
-place, and one that another run completes lies beside what was there.
+All records of an image lie in one file, so that they are there together or not at all: files are divided by the worst
+outcome of an image's frames. A part is named by the images that were scored for it: one that is scored again, since a
+worker died, takes its own place, and one that another run completes lies beside what was there.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,15 +23,19 @@ import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
+from fisherlens.edge.digest import PREFIX
 from fisherlens.edge.storage import write_whole
 from fisherlens.edge.verdict import BundleReference
 
 from .errors import ArchiveRefused
+from .records import OUTCOMES, Row, as_table
 
 IDENTITY = "_rescore.json"
 """Readers of Parquet pass over names that begin so."""
 _COMPRESSION = "zstd"
-DIGEST_BYTES = 32
+_FILES = "image_outcome=*/part-*.parquet"
+DIGEST = np.dtype("V32")
+"""The bytes of a SHA-256."""
 
 
 class Identity(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -89,45 +94,51 @@ def identity_of(folder: Path) -> Identity:
         raise ArchiveRefused(f"{folder}: {IDENTITY}: {error}") from error
 
 
-def write_part(folder: Path, name: str, table: pa.Table) -> None:
-    """Write the records of a part, a file for each outcome. Raises OSError."""
-    for outcome in sorted(set(table["outcome"].to_pylist())):
-        rows = table.filter(pa.compute.equal(table["outcome"], outcome))
-        _write(folder / f"outcome={outcome}" / f"{name}.parquet", rows)
+def write_part(folder: Path, name: str, images: Sequence[Sequence[Row]]) -> None:
+    """Write the records of a part's images, given image by image. Raises OSError."""
+    by_outcome: dict[str, list[Row]] = {}
+    for rows in images:
+        worst = max((verdict.outcome for verdict, _ in rows), key=OUTCOMES.index)
+        by_outcome.setdefault(worst, []).extend(rows)
+    for outcome, rows in by_outcome.items():
+        path = folder / f"image_outcome={outcome}" / f"{name}.parquet"
+        path.parent.mkdir(exist_ok=True)
+        _write(path, as_table(rows))
 
 
-def _write(path: Path, rows: pa.Table) -> None:
+def _write(path: Path, table: pa.Table) -> None:
     sink = pa.BufferOutputStream()
-    # The outcome stands in the folder's name, as Hive has it, so that readers look at no more files than they need.
-    pq.write_table(rows.drop_columns("outcome"), sink, compression=_COMPRESSION)
-    path.parent.mkdir(exist_ok=True)
+    pq.write_table(table, sink, compression=_COMPRESSION)
     write_whole(path, bytes(sink.getvalue()))
 
 
 def parts(folder: Path) -> list[Path]:
     """All files of records, of finished parts."""
-    return sorted(folder.glob("outcome=*/part-*.parquet"))
+    return sorted(folder.glob(_FILES))
 
 
-def relation(folder: Path) -> str:
-    """The data set as something that DuckDB selects from. Raises ArchiveRefused for one without records."""
+def connect() -> duckdb.DuckDBPyConnection:
+    """DuckDB, which fetches nothing from a network."""
+    return duckdb.connect(config={"autoinstall_known_extensions": False})
+
+
+def relation(folder: Path, further: str = "") -> str:
+    """The data set as something that DuckDB selects from; further: options of read_parquet. Raises ArchiveRefused for
+    one without records."""
     identity_of(folder)
     if not parts(folder):
         raise ArchiveRefused(f"{folder}: no records yet")
-    pattern = str(folder / "outcome=*" / "part-*.parquet").replace("'", "''")
-    return f"read_parquet('{pattern}', hive_partitioning = true, hive_types = {{'outcome': VARCHAR}})"
+    pattern = str(folder / _FILES).replace("'", "''")
+    return f"read_parquet('{pattern}', hive_partitioning = true{further})"
 
 
 def digests_done(folder: Path) -> NDArray[np.void]:
     """Digests of all images that have records, 32 bytes each, sorted. An image that could not be read has none."""
-    found = [_digests(path) for path in parts(folder)]
-    joined = b"".join(bytes.fromhex(digest.removeprefix("sha256:")) for digests in found for digest in digests)
-    return np.sort(np.frombuffer(joined, f"S{DIGEST_BYTES}"))
-
-
-def _digests(path: Path) -> Iterable[str]:
-    column = pq.read_table(path, columns=["input_digest"])["input_digest"]
-    return [digest for digest in column.to_pylist() if digest is not None]
+    if not parts(folder):
+        return np.empty(0, DIGEST)
+    query = f"SELECT DISTINCT unhex(substring(input_digest, {len(PREFIX) + 1})) AS digest FROM {relation(folder)}"
+    rows = connect().execute(f"SELECT digest FROM ({query}) WHERE digest IS NOT NULL ORDER BY digest").fetchall()
+    return np.array([row[0] for row in rows], DIGEST)
 
 
 def settle(folder: Path) -> int:
@@ -135,30 +146,23 @@ def settle(folder: Path) -> int:
     a place whose image was read since; says how many records were left out."""
     if not parts(folder):
         return 0
-    surplus = (
-        duckdb.connect()
-        .execute(
-            f"""
+    query = f"""
         WITH numbered AS (
-            SELECT filename, file_row_number, input_digest, location,
+            SELECT filename, file_row_number, input_digest,
                 row_number() OVER (PARTITION BY coalesce(input_digest, location), frame ORDER BY created DESC) AS n,
                 bool_or(input_digest IS NOT NULL) OVER (PARTITION BY location) AS was_read
-            FROM {relation(folder)[:-1]}, filename = true, file_row_number = true)
+            FROM {relation(folder, ", filename = true, file_row_number = true")}
         )
         SELECT filename, list(file_row_number) FROM numbered
         WHERE n > 1 OR (input_digest IS NULL AND was_read) GROUP BY filename
-        """
-        )
-        .fetchall()
-    )
+    """
+    surplus = connect().execute(query).fetchall()
     for filename, rows in surplus:
         path = Path(filename)
         table = pq.ParquetFile(path).read()
         keep = np.setdiff1d(np.arange(len(table)), rows)
         if len(keep):
-            sink = pa.BufferOutputStream()
-            pq.write_table(table.take(keep), sink, compression=_COMPRESSION)
-            write_whole(path, bytes(sink.getvalue()))
+            _write(path, table.take(keep))
         else:
             path.unlink()
     return sum(len(rows) for _, rows in surplus)

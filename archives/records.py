@@ -35,7 +35,7 @@ def acquired_of(location: str, header: Dataset | None) -> Acquired:
     return Acquired(
         location=location,
         acquired=_moment(header),
-        modality=header.get("Modality") or None,
+        modality=str(header.get("Modality", "")) or None,
         device=" ".join(filter(None, named)) or None,
     )
 
@@ -58,7 +58,7 @@ def _moment(header: Dataset) -> datetime | None:
             day = DA(date)
             time = TM(header.get(f"{stage}Time") or "000000")
             return datetime.combine(day, time) if day and time else None
-        except (ValueError, OverflowError):
+        except (TypeError, ValueError, OverflowError):  # several values, or none of a date
             continue
     return None
 
@@ -96,9 +96,14 @@ COLUMN_NAMES = {"U": "expanded_uncertainty"}
 _CREATED = pa.field("created", pa.timestamp("ms", tz="UTC"))
 SCHEMA = pa.schema([*(_CREATED if f.name == "created" else f for f in _fields(Verdict)), *_fields(Acquired)])
 """Every field of a verdict (edge/verdict.schema.json), then those of `Acquired`."""
+OUTCOMES: tuple[str, ...] = get_args(typing.get_type_hints(Verdict)["outcome"])
+"""From the best to the worst."""
 
 
-def as_table(rows: Sequence[tuple[Verdict, Acquired]]) -> pa.Table:
+Row = tuple[Verdict, Acquired]
+
+
+def as_table(rows: Sequence[Row]) -> pa.Table:
     """Rows in SCHEMA."""
     return pa.Table.from_pylist([{**_plain(verdict), **_plain(acquired)} for verdict, acquired in rows], SCHEMA)
 

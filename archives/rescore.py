@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from fisherlens.edge.bundle import bundle_of, read_bundle
+from fisherlens.edge.bundle import Bundle, bundle_of, read_bundle
 from fisherlens.edge.errors import EdgeError
 from fisherlens.edge.runtime import Explain
 from fisherlens.edge.signature import TrustedKeys
@@ -29,6 +29,7 @@ from fisherlens.edge.verdict import BundleReference
 
 from .dataset import Identity, digests_done, occupied, settle
 from .errors import ArchiveRefused, RescoringStopped
+from .records import OUTCOMES
 from .sources import Source
 from .sources.dicomweb import DicomWeb
 from .sources.files import FileList, FolderTree
@@ -68,21 +69,18 @@ class Totals:
         """Count a part's."""
         self.images += told["images"]
         self.known += told["known"]
-        self.outcomes += Counter({outcome: told[outcome] for outcome in ("accepted", "flagged", "refused")})
+        self.outcomes += Counter({outcome: told[outcome] for outcome in OUTCOMES})
 
 
 def rescore(asked: Rescoring, progress: Shown = lambda finished, total: None) -> Totals:
     """Score all images of a source that have no record yet. progress: is told of images just finished, and of all.
 
-    Raises BundleRefused, KeyRefused, ArchiveRefused, RescoringStopped.
+    What was finished before an error stays. Raises BundleRefused, KeyRefused, ArchiveRefused, RescoringStopped.
     """
     data = read_bundle(asked.bundle)
     if asked.trusted_keys is not None:
         TrustedKeys.open(asked.trusted_keys).verify(asked.bundle, data)
-    manifest, digest = (opened := bundle_of(asked.bundle, data)).manifest, opened.digest
-    reference = BundleReference(name=manifest.name, version=manifest.version, digest=digest)
-    identity = Identity(bundle=reference, software=f"fisherlens {version('fisherlens')}", alpha=manifest.alpha)
-    with occupied(asked.out, identity):
+    with occupied(asked.out, _identity(bundle_of(asked.bundle, data))):
         locations = list(asked.source.locations())
         totals = Totals()
         if locations:
@@ -94,11 +92,18 @@ def rescore(asked: Rescoring, progress: Shown = lambda finished, total: None) ->
         return totals
 
 
+def _identity(bundle: Bundle) -> Identity:
+    manifest = bundle.manifest
+    reference = BundleReference(name=manifest.name, version=manifest.version, digest=bundle.digest)
+    return Identity(bundle=reference, software=f"fisherlens {version('fisherlens')}", alpha=manifest.alpha)
+
+
 def _connect(address: str | None) -> None:
     """Ray, on this machine or where it runs already; nothing where it is connected."""
     if ray.is_initialized():
         return
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # what goes wrong is raised, and told once
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # it would tell its makers of the cluster
     try:
         ray.init(address=address, log_to_driver=False, include_dashboard=False, logging_level=logging.ERROR)
     except (ConnectionError, RayError, ValueError, RuntimeError) as error:
@@ -117,7 +122,8 @@ def _scored(asked: Rescoring, data: bytes, locations: list[str]) -> Iterator[dic
     parts = ray.data.from_items(rows, override_num_blocks=len(rows)).map(
         Worker,  # type: ignore[arg-type]
         fn_constructor_args=(
-            str(asked.bundle), data, asked.source, str(asked.out.absolute()), asked.explain, digests_done(asked.out)
+            str(asked.bundle), ray.put(data), asked.source, asked.out.absolute(), asked.explain,
+            ray.put(digests_done(asked.out)),
         ),
         compute=ray.data.ActorPoolStrategy(size=workers),
         num_cpus=1,
@@ -206,7 +212,7 @@ def command(
         sys.exit(EXIT_STOPPED)
     except EdgeError as refusal:
         raise click.UsageError(str(refusal)) from refusal
-    told = ", ".join(f"{totals.outcomes[outcome]} {outcome}" for outcome in ("accepted", "flagged", "refused"))
+    told = ", ".join(f"{totals.outcomes[outcome]} {outcome}" for outcome in OUTCOMES)
     click.echo(f"{out}: {totals.images} images, {totals.known} of them scored before; records: {told}")
     if totals.settled:
         click.echo(f"{totals.settled} records left out, of images that had one")

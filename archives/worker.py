@@ -2,82 +2,74 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnxruntime
-from numpy.typing import NDArray
+import ray
 
 from fisherlens.edge.bundle import bundle_of
+from fisherlens.edge.digest import PREFIX, digest_of_file
 from fisherlens.edge.runtime import Explain, Runtime
+from fisherlens.edge.service.configuration import ScoringTable
 from fisherlens.edge.service.sandbox import Sandbox, SandboxFailed
 from fisherlens.edge.service.scoring import examined
 from fisherlens.edge.service.store import Waiting
-from fisherlens.edge.verdict import Verdict
 
-from .dataset import DIGEST_BYTES, part_name, write_part
+from .dataset import DIGEST, part_name, write_part
 from .errors import ArchiveRefused
-from .records import ACQUISITION, Acquired, acquired_of, as_table
+from .records import ACQUISITION, OUTCOMES, Acquired, Row, acquired_of
 from .sources import Source
 
-_DECODING_BYTES, _DECODING_SECONDS = 4 * 2**30, 60.0
+_BOUNDS = ScoringTable()
+"""What the process that reads files may take: as of a service whose configuration says nothing of it."""
 
 
 class Worker:
     """Scores parts with one thread, so that as many workers as cores do not stand in each other's way."""
 
     def __init__(
-        self, name: str, data: bytes, source: Source, out: str, explain: Explain, done: NDArray[np.void]
+        self, name: str, data: ray.ObjectRef, source: Source, out: Path, explain: Explain, done: ray.ObjectRef
     ) -> None:
-        """data: the bundle's bytes. done: sorted digests of images that have records already."""
+        """name, data: the bundle's path and bytes. done: sorted digests of images that have records already. Both lie
+        in Ray's store, once on each node."""
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
-        self._runtime = Runtime(bundle_of(Path(name), data, options))
-        self._sandbox = Sandbox(_DECODING_BYTES, _DECODING_SECONDS)
-        self._source, self._out, self._explain, self._done = source, Path(out), explain, done
+        self._runtime = Runtime(bundle_of(Path(name), ray.get(data), options))
+        self._sandbox = Sandbox(_BOUNDS.decoding_bytes, _BOUNDS.decoding_seconds)
+        self._source, self._out, self._explain, self._done = source, out, explain, ray.get(done)
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
-        """Score the images of a part and write their records. What is told is of how many of each outcome there are,
-        how many were scored before, and in `error` why the records could not be written."""
+        """Score the images of a part and write their records. What is told is how many images there were, how many had
+        records before, how many records of each outcome there are now, and in `error` why they could not be written."""
         locations = [str(location) for location in row["locations"]]
-        rows: list[tuple[Verdict, Acquired]] = []
-        scored = []
-        for location in locations:
-            if found := self._records(location):
-                scored.append(location)
-                rows += found
-        counts = Counter[str](verdict.outcome for verdict, _ in rows)
-        told = {
-            "images": len(locations),
-            "known": len(locations) - len(scored),
-            "error": "",
-            **{o: counts[o] for o in _OUTCOMES},
-        }
+        found = {location: self._records(location) for location in locations}
+        scored = {location: rows for location, rows in found.items() if rows}
+        counts = Counter[str](verdict.outcome for rows in scored.values() for verdict, _ in rows)
+        told = {"images": len(locations), "known": len(locations) - len(scored), "error": ""}
         try:
-            if rows:
-                write_part(self._out, part_name(scored), as_table(rows))
+            write_part(self._out, part_name(list(scored)), list(scored.values()))
         except OSError as error:
             told["error"] = f"{self._out}: {error.strerror or error}"
-        return told
+        return {**told, **{outcome: counts[outcome] for outcome in OUTCOMES}}
 
-    def _records(self, location: str) -> list[tuple[Verdict, Acquired]]:
+    def _records(self, location: str) -> list[Row]:
         """Records of all frames of an image; none where it has them already."""
         try:
             with self._source.fetched(location) as path:
-                digest = _digest(path)
+                digest = digest_of_file(path)
+                if digest is None:
+                    raise ArchiveRefused("no regular file that can be read")
                 if self._is_done(digest):
                     return []
                 waiting = Waiting(digest, Path(location).name, path)
                 verdicts = examined(self._runtime, self._sandbox, waiting, self._explain)
                 acquired = self._acquired(location, path)
-        except ArchiveRefused as refusal:
-            return [(self._runtime.refused(str(refusal), location, 1, None), Acquired(location=location))]
-        except OSError as error:
-            said = error.strerror or type(error).__name__
-            return [(self._runtime.refused(f"cannot be read: {said}", location, 1, None), Acquired(location=location))]
+        except (ArchiveRefused, OSError) as refusal:
+            reason = str(refusal) if isinstance(refusal, ArchiveRefused) else f"cannot be read: {refusal.strerror}"
+            return [(self._runtime.refused(reason, location, 1, None), Acquired(location=location))]
         return [(verdict, acquired) for verdict in verdicts]
 
     def _acquired(self, location: str, path: Path) -> Acquired:
@@ -87,14 +79,6 @@ class Worker:
             return Acquired(location=location)
 
     def _is_done(self, digest: str) -> bool:
-        key = np.array(bytes.fromhex(digest.removeprefix("sha256:")), f"S{DIGEST_BYTES}")
+        key = np.array(bytes.fromhex(digest.removeprefix(PREFIX)), DIGEST)
         place = int(np.searchsorted(self._done, key))
         return place < len(self._done) and bool(self._done[place] == key)
-
-
-_OUTCOMES = ("accepted", "flagged", "refused")
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from .admission import MAX_BYTES, require_self_contained
+from .digest import digest_of
 from .errors import BundleRefused
 from .manifest import FORMAT, METADATA_KEY, Manifest
 
@@ -57,7 +57,7 @@ def bundle_of(path: Path, data: bytes, options: onnxruntime.SessionOptions | Non
     except Exception as error:  # ONNX Runtime raises kinds of its own
         raise BundleRefused(f"bundle {path}: ONNX Runtime cannot load it: {error}") from error
     manifest = _manifest(path, session.get_modelmeta().custom_metadata_map.get(METADATA_KEY))
-    return Bundle(path, manifest, "sha256:" + hashlib.sha256(data).hexdigest(), session)
+    return Bundle(path, manifest, digest_of(data), session)
 
 
 def read_bundle(path: Path) -> bytes:

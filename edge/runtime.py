@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .bundle import Bundle, open_bundle
+from .digest import digest_of, digest_of_file
 from .errors import ImageRefused
 from .preprocess import check_header, preprocess
 from .reading import Frame, open_image
@@ -51,7 +51,7 @@ class Runtime:
     def score(self, image: Frame | NDArray[Any], explain: Explain = "flagged") -> Verdict:
         """The verdict on one frame, or on an array of stored values [rows, columns(, samples)]."""
         pixels = image.pixels if isinstance(image, Frame) else image
-        digest = "sha256:" + hashlib.sha256(np.ascontiguousarray(pixels).tobytes()).hexdigest()
+        digest = digest_of(np.ascontiguousarray(pixels).tobytes())
         try:
             frame = image if isinstance(image, Frame) else Frame.of(image)
             return self._examine(frame, explain, source="array", number=1, digest=digest)[0]
@@ -68,10 +68,10 @@ class Runtime:
         digest = None
         try:
             file = open_image(Path(path))
-            digest = _digest(Path(path))
+            digest = digest_of_file(Path(path))
             check_header(file.header, self.bundle.manifest.input)
         except Exception as error:  # whatever one file does, the others are still scored
-            yield self.refused(_refusal(error), source, 1, digest or _digest(Path(path))), None
+            yield self.refused(_refusal(error), source, 1, digest or digest_of_file(Path(path))), None
             return
         for number in range(1, file.header.frames + 1):
             try:
@@ -284,14 +284,3 @@ _MEANINGS = {
 def _reason(check: CheckResult) -> str:
     meaning = _MEANINGS.get(check.name, "unusual")
     return f"{check.name}: {meaning} (p = {check.p_value:.2g}, alpha = {check.alpha:.2g})"
-
-
-def _digest(path: Path) -> str | None:
-    """Digest of a file's bytes, None where there are none to read; a pipe would be waited for without end."""
-    try:
-        if not path.is_file():
-            return None
-        with path.open("rb") as file:
-            return "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()
-    except (OSError, ValueError):
-        return None

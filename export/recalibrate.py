@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from fisherlens.edge.bundle import open_session
+from fisherlens.edge.digest import digest_of
 from fisherlens.edge.golden import Golden
 from fisherlens.edge.manifest import CALIBRATION_KEY, GOLDEN_KEY, METADATA_KEY, Calibration, Manifest, Recalibration
 
@@ -22,20 +23,21 @@ _COUNTED = ("GreaterOrEqual", "Cast", "ReduceSum", "Add", "Div")
 _MAY_CHANGE = {"p_value", "flagged"}
 
 
+def most_beyond(images: int, alpha: float) -> int:
+    """How many of a table's statistics may be at least as large as one that is flagged: the largest m with
+    (m + 1) / (images + 1) <= alpha, divided and compared in float32 as the graph does; -1 where there is none."""
+    guess = int(alpha * (images + 1))
+    shares = {m: np.float32(m + 1) / np.float32(images + 1) for m in range(guess - 2, guess + 1)}
+    return max([-1, *(m for m, share in shares.items() if share <= np.float32(alpha))])
+
+
 def needed(alpha: float) -> int:
-    """Fewest usual images with which a p-value can be as small as alpha: the smallest is 1 / (n + 1), which the graph
-    divides and compares in float32."""
-    fewest = max(1, int(1.0 / alpha) - 2) if alpha > 0 else 1
-    while alpha > 0 and np.float32(1.0) / np.float32(fewest + 1) > np.float32(
-        alpha
-    ):  # as the graph divides and compares
-        fewest += 1
-    return fewest
+    """Fewest usual images with which a p-value can be as small as alpha: the smallest is 1 / (n + 1)."""
+    around = round(1.0 / alpha) if alpha > 0 else 1
+    return next(n for n in range(max(1, around - 2), around + 2) if alpha == 0 or most_beyond(n, alpha) >= 0)
 
 
-def recalibrated(
-    data: bytes, digest: str, statistics: Mapping[str, NDArray[np.float64]], version: str, source: str
-) -> bytes:
+def recalibrated(data: bytes, statistics: Mapping[str, NDArray[np.float64]], version: str, source: str) -> bytes:
     """The bundle whose bytes are given, with other tables.
 
     statistics: of usual images, [n] for each of the bundle's checks. version: the new one. source: in words, where the
@@ -49,6 +51,7 @@ def recalibrated(
     tables = {check.name: _table(check.name, check.alpha, statistics) for check in manifest.checks}
     for name, table in tables.items():
         _replace(model.graph, name, np.array(old.statistics[name], np.float32), table)
+    now = datetime.now(UTC).isoformat(timespec="seconds")
     sizes = [len(tables[check.name]) for check in manifest.checks]
     changed = msgspec.structs.replace(
         manifest,
@@ -57,9 +60,7 @@ def recalibrated(
             msgspec.structs.replace(check, calibration_size=size)
             for check, size in zip(manifest.checks, sizes, strict=True)
         ),
-        recalibration=Recalibration(
-            of=digest, images=max(sizes), created=datetime.now(UTC).isoformat(timespec="seconds"), source=source
-        ),
+        recalibration=Recalibration(of=digest_of(data), images=max(sizes), created=now, source=source),
     )
     table_lists = {name: table.astype(float).tolist() for name, table in tables.items()}
     metadata[METADATA_KEY].value = msgspec.json.encode(changed).decode()
@@ -103,11 +104,7 @@ def _replace(graph: onnx.GraphProto, name: str, old: NDArray[np.float32], new: N
     divisor = f"{held[0].name}_images_and_one"
     graph.initializer.append(numpy_helper.from_array(np.array(len(new) + 1, np.float32), divisor))
     node.input[1] = divisor
-    # Shapes inside were told for the old size.
-    inside = {output for n in graph.node for output in n.output}
-    kept = [info for info in graph.value_info if info.name not in inside]
-    del graph.value_info[:]
-    graph.value_info.extend(kept)
+    del graph.value_info[:]  # shapes inside, told for the old size
 
 
 def _golden(golden: Golden, data: bytes, model: onnx.ModelProto) -> Golden:

@@ -44,28 +44,36 @@ class DicomWeb:
     attempts: int = 4
 
     def locations(self) -> Iterator[str]:
-        """WADO-RS addresses of all instances, page by page in the archive's own order."""
-        client, offset = self._client(), 0
+        """WADO-RS addresses of all instances, page by page in the archive's own order. An archive may give fewer than
+        were asked for, so that only an empty page is the last one."""
+        client, offset, first = self._client(), 0, ""
         while True:
             search = partial(client.search_for_instances, limit=_PAGE, offset=offset, search_filters=dict(self.query))
-            page = self._patiently("QIDO-RS", search)
-            for found in page:
-                study, series, instance = (found[tag]["Value"][0] for tag in ("0020000D", "0020000E", "00080018"))
-                yield f"{self.url}/studies/{study}/series/{series}/instances/{instance}"
-            if len(page) < _PAGE:
+            page = self._patiently("QIDO-RS", lambda search=search: [self._location(found) for found in search()])
+            if not page:
                 return
+            if page[0] == first:
+                raise ArchiveRefused(f"archive {self.url}: QIDO-RS gives a page twice, expected it to heed offset")
+            first = page[0]
+            yield from page
             offset += len(page)
+
+    def _location(self, found: dict[str, Any]) -> str:
+        study, series, instance = (found[tag]["Value"][0] for tag in ("0020000D", "0020000E", "00080018"))
+        return f"{self.url}/studies/{study}/series/{series}/instances/{instance}"
 
     @contextmanager
     def fetched(self, location: str) -> Iterator[Path]:
-        parts = location.rsplit("/", 6)
+        _, _, study, _, series, _, instance = location.rsplit("/", 6)
         client = self._client()
-        dataset = self._patiently(
-            "WADO-RS", lambda: client.retrieve_instance(parts[2], parts[4], parts[6], media_types=_ANY_SYNTAX)
-        )
         with tempfile.TemporaryDirectory(prefix="fisherlens-") as folder:
             path = Path(folder) / "instance.dcm"
-            dataset.save_as(path, enforce_file_format=True)
+
+            def fetch() -> None:
+                dataset = client.retrieve_instance(study, series, instance, media_types=_ANY_SYNTAX)
+                dataset.save_as(path, enforce_file_format=True)
+
+            self._patiently("WADO-RS", fetch)
             yield path
 
     def _client(self) -> DICOMwebClient:
@@ -91,6 +99,8 @@ class DicomWeb:
             raise ArchiveRefused(f"archive {self.url}: {what} did not answer within {self.seconds:g} s") from error
         except requests.RequestException as error:
             raise ArchiveRefused(f"archive {self.url}: {what}: {type(error).__name__}") from error
+        except OSError:
+            raise  # of the disk here
         except Exception as error:  # what is no DICOM, no JSON or no multipart message raises many kinds
             raise ArchiveRefused(f"archive {self.url}: {what}: an answer that is none: {error}") from error
 

@@ -11,8 +11,19 @@ from pathlib import Path
 from ..errors import ArchiveRefused
 
 
+class Files:
+    """Images in files that every node finds under the same path."""
+
+    @contextmanager
+    def fetched(self, location: str) -> Iterator[Path]:
+        path = Path(location)
+        if "\\x" in location and not path.exists():
+            raise ArchiveRefused("the file's name, or a folder's, is no UTF-8: rename it")
+        yield path
+
+
 @dataclass(frozen=True)
-class FolderTree:
+class FolderTree(Files):
     """All files of a folder and of those in it, but for names that begin with a dot, and DICOMDIR. Links to folders are
     not followed."""
 
@@ -25,15 +36,12 @@ class FolderTree:
             folders[:] = sorted(name for name in folders if not name.startswith("."))
             for name in sorted(names):
                 if not name.startswith(".") and name != "DICOMDIR":
-                    yield _text(os.path.join(place, name))
-
-    @contextmanager
-    def fetched(self, location: str) -> Iterator[Path]:
-        yield Path(location)
+                    # Records hold text alone: bytes that are none stand as escapes, and the image is refused.
+                    yield os.fsencode(os.path.join(place, name)).decode("utf-8", "backslashreplace")
 
 
 @dataclass(frozen=True)
-class FileList:
+class FileList(Files):
     """The paths in a text file, one a line; relative ones count from its folder."""
 
     path: Path
@@ -45,17 +53,3 @@ class FileList:
             raise ArchiveRefused(f"list of files {self.path}: {error}") from error
         for line in filter(None, map(str.strip, lines)):
             yield str(self.path.absolute().parent / line)
-
-    @contextmanager
-    def fetched(self, location: str) -> Iterator[Path]:
-        yield Path(location)
-
-
-def _text(path: str) -> str:
-    """Paths go through Arrow, which takes UTF-8 alone."""
-    try:
-        path.encode()
-    except UnicodeEncodeError:
-        shown = os.fsencode(path).decode("utf-8", "backslashreplace")
-        raise ArchiveRefused(f"source: {shown}: its name is no UTF-8; rename it") from None
-    return path

@@ -7,7 +7,6 @@ without a row were never acknowledged.
 
 from __future__ import annotations
 
-import hashlib
 import threading
 import uuid
 from collections.abc import Sequence
@@ -19,6 +18,7 @@ from pathlib import Path
 import msgspec
 from filelock import FileLock, Timeout
 
+from ..digest import digest_of
 from ..errors import EdgeError
 from ..reading import is_dicom
 from ..storage import flush_folder, write_whole
@@ -65,11 +65,6 @@ class Judged:
     def of(cls, identifier: str, digest: str, source: str, received: str, record: bytes) -> Judged:
         """From a row of the database."""
         return cls(identifier, digest, source, received, msgspec.json.decode(record, type=Verdict))
-
-
-def digest_of(data: bytes | bytearray) -> str:
-    """By which an image is known: "sha256:" and hexadecimal digits."""
-    return "sha256:" + hashlib.sha256(data).hexdigest()
 
 
 def verdict_id(image: str, bundle: str, frame: int) -> str:

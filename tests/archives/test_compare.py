@@ -15,7 +15,7 @@ from scipy.stats import beta
 from fisherlens.archives.comparison import Comparer
 from fisherlens.archives.dataset import Identity, occupied, write_part
 from fisherlens.archives.errors import ArchiveRefused
-from fisherlens.archives.records import Acquired, as_table
+from fisherlens.archives.records import Acquired
 from fisherlens.edge.verdict import BundleReference, CheckResult, CompactMap, Result, Verdict
 
 from ..bundles import run
@@ -55,7 +55,7 @@ def written(folder: Path, bundle: str, values: np.ndarray, p_values: np.ndarray)
         for number, (value, p) in enumerate(zip(values, p_values, strict=True))
     ]
     with occupied(folder, identity):
-        write_part(folder, "part-0", as_table(rows))
+        write_part(folder, "part-0", [[row] for row in rows])
     return folder
 
 
@@ -135,6 +135,6 @@ def test_what_cannot_be_compared_is_refused(sides: tuple[Path, Path, np.ndarray,
         Comparer(a, strange)
     with occupied(strange, identity):
         row = msgspec.structs.replace(verdict(0, "n", 1.0, 0.5), input_digest="sha256:" + "f" * 64)
-        write_part(strange, "part-0", as_table([(row, Acquired(location="/"))]))
+        write_part(strange, "part-0", [[(row, Acquired(location="/"))]])
     with pytest.raises(ArchiveRefused, match="no image is in both"):
         Comparer(a, strange)

@@ -9,6 +9,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import duckdb
 import pydicom
@@ -72,7 +73,7 @@ def test_an_archive_is_listed_and_scored(
     assert again.outcomes == {"refused": 1}
 
 
-WELL, BROKEN, TIRED, SLOW, NONSENSE = (f"1.9.{number}" for number in range(5))
+WELL, BROKEN, TIRED, SLOW, NONSENSE, EMPTY = (f"1.9.{number}" for number in range(6))
 
 
 class Moody(http.server.BaseHTTPRequestHandler):
@@ -89,7 +90,10 @@ class Moody(http.server.BaseHTTPRequestHandler):
         name = self.path.rpartition("/")[2].partition("?")[0]
         self.asked[name] = self.asked.get(name, 0) + 1
         if name == "instances":
-            listed = [_listed(instance) for instance in self.served]
+            offset = int(parse_qs(urlsplit(self.path).query)["offset"][0])
+            listed = [
+                _listed(instance) for instance in [*self.served][offset : offset + 4]
+            ]  # fewer than it is asked for
             return self._answer(200, json.dumps(listed).encode(), "application/dicom+json")
         if name == SLOW and self.ill:
             time.sleep(3)
@@ -97,7 +101,8 @@ class Moody(http.server.BaseHTTPRequestHandler):
             return self._answer(503, b"", "text/plain")
         if name == NONSENSE and self.ill:
             return self._answer(200, b"no multipart", "text/plain")
-        body = b"--b\r\nContent-Type: application/dicom\r\n\r\n" + self.served[name] + b"\r\n--b--\r\n"
+        content = b"" if name == EMPTY and self.ill else self.served[name]
+        body = b"--b\r\nContent-Type: application/dicom\r\n\r\n" + content + b"\r\n--b--\r\n"
         return self._answer(200, body, 'multipart/related; type="application/dicom"; boundary=b')
 
     def _answer(self, status: int, body: bytes, kind: str) -> None:
@@ -117,7 +122,7 @@ def test_an_archive_that_fails_gives_refused_records_and_is_asked_again(
     archive: Path, dicom_bundle: Path, cluster: None, tmp_path: Path
 ) -> None:
     paths = iter(sorted(archive.rglob("0*.dcm")))
-    names = (WELL, BROKEN, TIRED, SLOW, NONSENSE)
+    names = (WELL, BROKEN, TIRED, SLOW, NONSENSE, EMPTY)
     Moody.served, Moody.ill = {name: next(paths).read_bytes() for name in names}, True
     Moody.asked = {}
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Moody)
@@ -130,9 +135,10 @@ def test_an_archive_that_fails_gives_refused_records_and_is_asked_again(
     assert "did not answer within 1 s" in found[SLOW][0]
     assert "WADO-RS answered 503" in found[BROKEN][0]
     assert "an answer that is none" in found[NONSENSE][0]
+    assert "an answer that is none" in found[EMPTY][0]
     Moody.ill = False
     again = rescore(asked)
-    assert (again.known, again.outcomes) == (2, {"accepted": 3})
+    assert (again.known, again.outcomes) == (2, {"accepted": 4})
     server.shutdown()
     kept = dict(selected("split_part(location, '/', -1), outcome", tmp_path / "out"))
     assert kept == dict.fromkeys(names, "accepted"), "the part that was completed has kept what it had"

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import threading
 from pathlib import Path
 
 import duckdb
+import numpy as np
 import pandas as pd
 import polars as pl
 import psutil
 import pyarrow as pa
+import pydicom
 import pytest
 
 from fisherlens.archives.dataset import parts, relation
@@ -22,8 +25,10 @@ from fisherlens.archives.sources.files import FileList, FolderTree
 from fisherlens.edge import Runtime
 from fisherlens.edge.errors import BundleRefused
 from fisherlens.edge.verdict import Verdict
+from fisherlens.models.mammography.acquisition import Exposure
+from fisherlens.models.mammography.dicom import write_dicom
 
-from ..bundles import run
+from ..bundles import SIDE, run, usual_image
 from ..conftest import FORBIDDEN
 from .conftest import IMAGES, RECORDS
 
@@ -78,6 +83,53 @@ def test_pandas_polars_and_duckdb_read_the_same(out: Path) -> None:
     assert by_polars.schema["created"] == pl.Datetime("ms", "UTC")
     assert by_polars.schema["results"].inner.to_schema()["value"] == pl.Float64  # type: ignore[attr-defined]
     assert str(by_pandas["created"].dtype).startswith("datetime64[ms, UTC")
+
+
+def multiframe(path: Path, frames: list[np.ndarray]) -> None:
+    """A DICOM file of several frames."""
+    write_dicom(path, frames[0], Exposure(), "several")
+    dataset = pydicom.dcmread(path)
+    dataset.NumberOfFrames = len(frames)
+    dataset.PixelData = np.stack(frames).astype("<u2").tobytes()
+    dataset.save_as(path)
+
+
+def test_an_image_whose_frames_differ_in_outcome_is_there_as_a_whole_or_not_at_all(
+    dicom_bundle: Path, cluster: None, tmp_path: Path
+) -> None:
+    """A run that dies between the files of a part must not leave an image with some of its frames, which the next run
+    would take for done."""
+    flat = np.full((SIDE, SIDE), 7, np.uint16)  # refused
+    source = tmp_path / "source"
+    source.mkdir()
+    multiframe(source / "several.dcm", [usual_image(1), flat, usual_image(2)])
+    write_dicom(source / "single.dcm", usual_image(3), Exposure(), "single")
+    rescored(source, dicom_bundle, tmp_path / "out")
+    files = [len(pd.read_parquet(path)) for path in parts(tmp_path / "out")]
+    assert sorted(files) == [1, 3]
+    for path in parts(tmp_path / "out"):
+        path.unlink()  # as if it had died before this file, and after the other
+        again = rescored(source, dicom_bundle, tmp_path / "out")
+        assert again["known"] == 1
+        found = records(tmp_path / "out")
+        assert sorted(found["frame"]) == [1, 1, 2, 3]
+        assert sorted(found["outcome"]) == ["accepted", "accepted", "accepted", "refused"]
+
+
+def test_what_is_no_file_or_has_an_odd_name_is_a_refused_record(
+    dicom_bundle: Path, cluster: None, tmp_path: Path
+) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    os.mkfifo(source / "pipe.dcm")
+    (Path(os.fsdecode(os.fsencode(source) + b"/M\xfcller.dcm"))).write_bytes(b"")
+    (source / "gone.dcm").symlink_to(source / "nothing")
+    write_dicom(source / "well.dcm", usual_image(3), Exposure(), "well")
+    assert rescored(source, dicom_bundle, tmp_path / "out") == {"images": 4, "known": 0, "accepted": 1, "refused": 3}
+    reasons = {Path(row["location"]).name: row["reasons"] for _, row in records(tmp_path / "out").iterrows()}
+    assert "no regular file" in reasons["pipe.dcm"][0]
+    assert "no regular file" in reasons["gone.dcm"][0]
+    assert "is no UTF-8: rename it" in reasons["M\\xfcller.dcm"][0]
 
 
 def test_going_on_scores_only_what_is_new(archive: Path, dicom_bundle: Path, cluster: None, tmp_path: Path) -> None:

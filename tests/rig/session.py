@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from fisherlens.edge.service.store import digest_of
+from fisherlens.edge.digest import digest_of
 from fisherlens.edge.storage import write_whole
 
 INDEX = "session.json"

@@ -21,7 +21,8 @@ import click
 import numpy as np
 from rich.progress import track
 
-from fisherlens.edge.service.store import Store, digest_of
+from fisherlens.edge.digest import digest_of
+from fisherlens.edge.service.store import Store
 
 from ...bundles import ensemble, usual_image
 from .ports import free_port

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from fisherlens.edge.service.store import digest_of
+from fisherlens.edge.digest import digest_of
 
 from .running import Running
 from .test_service import png
