@@ -28,7 +28,7 @@ EXIT_BROKEN, EXIT_NOT_ALLOWED = 2, 3
               help="labgrid's environment file: which devices, where.")  # fmt: skip
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the reports.")
 @click.option("--bundle", type=click.Path(path_type=Path, exists=True), default=BUNDLE, show_default="mammography's",
-              help="The bundle under test.")  # fmt: skip
+              help="The bundle under test, of mammography's kind.")  # fmt: skip
 @click.option("--part", "parts", type=click.Choice([*PARTS, "soak"]), multiple=True, help="Only this; several may be.")
 @click.option("--select", default="", help="Only tests whose names match, as pytest's -k.")
 @click.option("--images", default=6, show_default=True, help="Images of a test that needs a number of them.")

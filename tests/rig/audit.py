@@ -95,30 +95,34 @@ def normalised_errors(frame: Frame, verdict: Verdict) -> list[float]:
 
 
 def account(sent: Iterable[Sent], told: Iterable[Told], differs: Callable[[Frame, Verdict], str]) -> Account:
-    """Hold what was delivered against what was sent."""
+    """Hold what was delivered against what was sent; a frame that was sent several times counts once."""
     by_identity: dict[str, dict[str, Verdict]] = defaultdict(dict)
     for line in told:
         by_identity[line.verdict.source][line.id] = line.verdict
     found = Account()
     errors = []
-    frames = {entry.frame.identity: entry for entry in sent}
-    for identity, entry in frames.items():
+    frames: dict[str, Frame] = {}
+    acknowledged = set()
+    for entry in sent:
+        frames[entry.frame.identity] = entry.frame
+        if entry.acknowledged:
+            acknowledged.add(entry.frame.identity)
+    found.sent, found.acknowledged = len(frames), len(acknowledged)
+    for identity, frame in frames.items():
         verdicts = list(by_identity.pop(identity, {}).values())
-        found.sent += 1
-        found.acknowledged += entry.acknowledged
-        if entry.acknowledged and not verdicts:
+        if identity in acknowledged and not verdicts:
             found.lost.append(identity)
         if len({verdict.bundle.digest for verdict in verdicts}) < len(verdicts):
             found.doubled.append(identity)
         for verdict in verdicts:
             found.outcomes[identity] = verdict.outcome
-            if said := differs(entry.frame, verdict):
+            if said := differs(frame, verdict):
                 found.different.append(f"{identity}: {said}")
-            off = normalised_errors(entry.frame, verdict)
+            off = normalised_errors(frame, verdict)
             if verdict.outcome == "accepted":
                 errors += off
                 if any(error > SILENT_ERROR for error in off):
-                    found.silent.append(f"{identity}: off by {max(off):.1f} U, {entry.frame.description}")
+                    found.silent.append(f"{identity}: off by {max(off):.1f} U, {frame.description}")
     found.strangers = list(by_identity)
     if errors:
         found.largest_error = float(np.max(errors))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import msgspec
 import onnx
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import (
@@ -19,8 +19,9 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 from filelock import FileLock
+from packaging.version import Version
 
-from fisherlens.edge.manifest import METADATA_KEY
+from fisherlens.edge.manifest import METADATA_KEY, Manifest
 from fisherlens.edge.signature import sign
 from fisherlens.edge.storage import write_whole
 
@@ -52,7 +53,7 @@ def _make(work: Path, bundle: Path, camera: bool) -> None:
     write_whole(work / "rig.pem", public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
     write_whole(work / "token", secrets.token_hex(16).encode())
     write_whole(work / "main.onnx", bundle.read_bytes())
-    write_whole(work / "other.onnx", a_version_later(bundle.read_bytes()))
+    write_whole(work / "other.onnx", a_version_later(bundle.read_bytes(), 1))
     for name in ("main.onnx", "other.onnx"):
         sign(work / name, work / KEY)
     if camera and not (work / "camera.onnx").exists():
@@ -67,13 +68,11 @@ def private_key() -> bytes:
     return Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
-def a_version_later(bundle: bytes) -> bytes:
+def a_version_later(bundle: bytes, number: int) -> bytes:
     """The same bundle under a later version: what it measures is the same, and verdicts tell which one it was."""
     model = onnx.load_from_string(bundle)
-    for entry in model.metadata_props:
-        if entry.key == METADATA_KEY:
-            manifest = json.loads(entry.value)
-            major, minor, patch = manifest["version"].split(".")
-            manifest["version"] = f"{major}.{minor}.{int(patch) + 1}"
-            entry.value = json.dumps(manifest)
+    (entry,) = (entry for entry in model.metadata_props if entry.key == METADATA_KEY)
+    manifest = msgspec.json.decode(entry.value, type=Manifest)
+    later = f"{Version(manifest.version).public}.post{number}"
+    entry.value = msgspec.json.encode(msgspec.structs.replace(manifest, version=later)).decode()
     return model.SerializeToString()

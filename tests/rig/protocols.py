@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 
 class NotAllowedHere(Exception):
-    """A driver needs a right or a feature of the kernel that this machine does not give."""
+    """A driver needs a right or a feature of the kernel that this machine does not give. What is only not installed is
+    an ExecutionError."""
 
 
 class XRaySourceProtocol(abc.ABC):
@@ -115,8 +116,8 @@ class ServiceProtocol(abc.ABC):
         """All that was delivered so far, in order."""
 
     @abc.abstractmethod
-    def log(self) -> str:
-        """What it wrote to its log."""
+    def log(self, start: int = 0) -> str:
+        """What it wrote to its log, from so many bytes on."""
 
 
 class ArchiveProtocol(abc.ABC):

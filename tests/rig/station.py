@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
+import pydicom
 from labgrid import Target
 from labgrid.exceptions import NoDriverFoundError
 from labgrid.protocol import PowerProtocol
+from pydicom.dataset import FileDataset
 
 from .audit import Account, Reference, Sent, account
 from .panel_physics import HEALTHY, Condition
@@ -22,7 +26,7 @@ from .protocols import (
     ServiceProtocol,
     XRaySourceProtocol,
 )
-from .session import Frame, Recorder
+from .session import Frame, Recorder, frame_of
 from .verdict_lines import Told
 
 
@@ -81,14 +85,18 @@ class Station:
 
     def restore(self) -> None:
         """Take back all faults that there are drivers for, and have the service run."""
+        if self._power is not None:
+            self._power.on()
         for fault in (self._network, self._optional(DiskFaultProtocol), self._clock):
             if fault is not None:
                 fault.restore()
         if self._archive is not None:
             self._archive.start()
-        if isinstance(self._power, PowerProtocol):
-            self._power.on()
         self.service.start()
+
+    def swap_back(self, work: Path) -> bool:
+        """Have a signed bundle in its place again, the later one where that was taken before; whether it was."""
+        return any(self.service.swap(work / name, work / f"{name}.sig") for name in ("main.onnx", "other.onnx"))
 
     def resource(self, name: str) -> Any:
         """A resource that a test names by its kind."""
@@ -114,8 +122,21 @@ class Station:
             if condition != HEALTHY:
                 self.panel.disturb(HEALTHY)
 
+    def altered(self, description: str, alter: Callable[[FileDataset], object]) -> Frame:
+        """A usual frame as somebody changed it, under an identity of its own. It is recorded as well."""
+        usual = self.image()
+        dataset = pydicom.dcmread(usual.path)
+        dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = pydicom.uid.generate_uid()
+        alter(dataset)
+        with tempfile.TemporaryDirectory(prefix="fisherlens-rig-") as folder:
+            path = Path(folder) / f"altered{usual.path.suffix}"
+            dataset.save_as(path)
+            description = f"{usual.description}, {description}"
+            frame = frame_of(path, str(dataset.SOPInstanceUID), description, air_kerma=usual.air_kerma)
+            return self._recorder.record(frame)
+
     def send(self, *frames: Frame, by: ModalityProtocol | None = None) -> list[Sent]:
-        """Send frames in order, as often as the service does not take one; what became of each."""
+        """Send frames in order, each once; what became of each."""
         modality = by or self.modality
         sent = [self._send_once(frame, modality) for frame in frames]
         self.sent += sent

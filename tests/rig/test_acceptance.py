@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -27,7 +26,7 @@ def rig(*arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600, check=False)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason=f"{FORBIDDEN} the simulated rig (root may mount a disk)")
+@pytest.mark.usefixtures("simulated_rig")
 def test_a_healthy_service_passes_and_the_results_agree(tmp_path: Path) -> None:
     done = rig("--env", ENVIRONMENT, "--out", tmp_path, *SMALL)
     if done.returncode == EXIT_NOT_ALLOWED:

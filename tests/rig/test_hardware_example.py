@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import getpass
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -14,8 +13,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ..conftest import FORBIDDEN
 from ..edge.service.ports import free_port, wait_for_port
+from .conftest import require
 from .test_acceptance import rig
 
 EXAMPLE = Path(__file__).with_name("rig-hardware.example.yaml")
@@ -26,8 +25,9 @@ SSHD = "/usr/sbin/sshd"
 @pytest.fixture
 def target(tmp_path: Path) -> Iterator[int]:
     """The port of an sshd that lets the test in by key."""
+    require("storescu", "strace")
     if not Path(SSHD).exists():
-        pytest.skip("sshd is not installed (Debian: openssh-server)")
+        pytest.skip("not installed (Debian: openssh-server)")
     for name in ("host", "key"):
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / name], check=True)
     shutil.copy(tmp_path / "key.pub", tmp_path / "authorized")
@@ -46,7 +46,6 @@ def target(tmp_path: Path) -> Iterator[int]:
     process.wait()
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason=f"{FORBIDDEN} an sshd of one's own (root may start one)")
 def test_the_same_tests_run_on_a_target_by_ssh(tmp_path: Path, target: int) -> None:
     dicom, http, page = free_port(), free_port(), free_port()
     environment = yaml.safe_load(EXAMPLE.read_text())

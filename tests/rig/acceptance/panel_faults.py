@@ -5,15 +5,12 @@ from __future__ import annotations
 import math
 import time
 
-import pydicom
 import pytest
-
-from fisherlens.edge.storage import write_whole
+from pydicom.dataset import FileDataset
 
 from ..audit import SILENT_ERROR
 from ..evidence import Evidence, Example
 from ..panel_physics import Condition
-from ..session import Frame, frame_of
 from ..station import Station
 
 PART = "fault matrix: panel"
@@ -125,7 +122,7 @@ def test_a_file_that_ends_in_the_middle_is_refused(station: Station, evidence: E
 
 
 def test_a_header_that_tells_other_bits_is_refused(station: Station, evidence: Evidence) -> None:
-    frame = _changed(station.image(), BitsStored=12, HighBit=11)
+    frame = station.altered("header of 12 bits", _of_12_bits)
     sent = station.send(frame)
     station.wait_for(sent)
     outcomes = [line.verdict.outcome for line in station.told_of(sent)]
@@ -134,14 +131,5 @@ def test_a_header_that_tells_other_bits_is_refused(station: Station, evidence: E
     )
 
 
-def _changed(frame: Frame, **attributes: object) -> Frame:
-    """The frame with other attributes, as a new image."""
-    dataset = pydicom.dcmread(frame.path)
-    identity = pydicom.uid.generate_uid()
-    dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = identity
-    for keyword, value in attributes.items():
-        setattr(dataset, keyword, value)
-    path = frame.path.with_name(f"{identity}.dcm")
-    dataset.save_as(path)
-    write_whole(path, path.read_bytes())
-    return frame_of(path, identity, f"{frame.description}, {', '.join(attributes)} changed")
+def _of_12_bits(dataset: FileDataset) -> None:
+    dataset.BitsStored, dataset.HighBit = 12, 11

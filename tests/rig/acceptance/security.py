@@ -109,7 +109,7 @@ def test_a_bundle_with_a_changed_bit_is_not_taken(in_order: Station, evidence: E
 def test_a_bundle_that_a_stranger_signed_is_not_taken(in_order: Station, evidence: Evidence, work: Path) -> None:
     """In all else it is a bundle as it should be."""
     strange = work / "strange.onnx"
-    strange.write_bytes(a_version_later((work / "other.onnx").read_bytes()))
+    strange.write_bytes(a_version_later((work / "main.onnx").read_bytes(), 2))
     (work / "stranger.pem").write_bytes(private_key())
     _refused(in_order, evidence, work, "bundle signed by a stranger", strange, sign(strange, work / "stranger.pem"))
 
@@ -118,6 +118,5 @@ def _refused(station: Station, evidence: Evidence, work: Path, subject: str, bun
     taken = station.service.swap(bundle, signature)
     evidence.judge(PART, subject, "taken", taken, False, not taken)
     _still_measures(station, evidence, subject)
-    # Have a bundle that is signed in place again, the later one if it was taken before.
-    again = any(station.service.swap(work / name, work / f"{name}.sig") for name in ("main.onnx", "other.onnx"))
+    again = station.swap_back(work)
     evidence.judge(PART, subject, "the right one again", again, True, again)

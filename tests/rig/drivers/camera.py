@@ -11,11 +11,12 @@ from pathlib import Path
 import attr
 import numpy as np
 from labgrid.driver import Driver
+from labgrid.driver.exception import ExecutionError
 from labgrid.factory import target_factory
 from labgrid.resource import Resource
 from numpy.typing import NDArray
 
-from ..protocols import CameraProtocol, NotAllowedHere
+from ..protocols import CameraProtocol
 
 
 @target_factory.reg_resource
@@ -53,7 +54,7 @@ class FakeCameraDriver(Driver, CameraProtocol):
         assert self._process.stdout is not None
         said = self._process.stdout.readline().decode()
         if said != "ready\n":
-            raise NotAllowedHere(f"fake camera: {said or 'ended'} (Debian: aravis-tools)")
+            raise ExecutionError(f"fake camera: {said or 'ended'} (Debian: aravis-tools)")
 
     @Driver.check_active
     def off(self) -> None:

@@ -7,11 +7,12 @@ from pathlib import Path
 import attr
 import libfaketime
 from labgrid.driver import Driver
+from labgrid.driver.exception import ExecutionError
 from labgrid.factory import target_factory
 from labgrid.protocol import CommandProtocol
 from labgrid.resource import Resource
 
-from ..protocols import ClockProtocol, NotAllowedHere
+from ..protocols import ClockProtocol
 
 
 @target_factory.reg_resource
@@ -33,7 +34,7 @@ class FaketimeClockDriver(Driver, ClockProtocol):
         # Not Debian's 0.9.10, under which an absolute clock_nanosleep, as Python's time.sleep, fails with EINVAL.
         libraries = sorted(Path(libfaketime.__file__).parent.rglob("libfaketime.so.1"))
         if not libraries:
-            raise NotAllowedHere("the Python package libfaketime has no libfaketime.so.1 for this system")
+            raise ExecutionError("the Python package libfaketime has no libfaketime.so.1 for this system")
         self._library = libraries[0]
         Path(self.clock.file).parent.mkdir(parents=True, exist_ok=True)
         self.restore()

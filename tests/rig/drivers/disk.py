@@ -6,11 +6,15 @@ import shlex
 
 import attr
 from labgrid.driver import Driver
+from labgrid.driver.exception import ExecutionError
 from labgrid.factory import target_factory
 from labgrid.protocol import CommandProtocol
 
 from ..protocols import DiskFaultProtocol, NotAllowedHere
 from .service import ServiceInstallation
+
+_STRACE = "/run/fisherlens-slow-disk"
+"""On the target: what strace says, and with .pid its process."""
 
 
 @target_factory.reg_driver
@@ -31,18 +35,18 @@ class DiskFaultDriver(Driver, DiskFaultProtocol):
     def slow(self, seconds: float) -> None:
         pid = shlex.quote(f"{self.installation.folder}/pid")
         inject = f"inject=fsync,fdatasync:delay_enter={round(seconds * 1e6)}"
-        log = "/tmp/fisherlens-slow-disk"
         self.command.run_check(
             f"setsid strace -f -p $(cat {pid}) -e trace=fsync,fdatasync -e {inject} -o /dev/null "
-            f">{log} 2>&1 </dev/null & "
-            f"echo $! >{log}.pid"
+            f">{_STRACE} 2>&1 </dev/null & echo $! >{_STRACE}.pid"
         )
-        attached, _, code = self.command.run(f"for i in 1 2 3 4 5 6 7 8 9 10; do sleep 0.2; cat {log}; done | head -20")
-        if code != 0 or not any("attached" in line for line in attached):
-            raise NotAllowedHere(f"strace on the target: {' '.join(attached[:2]) or 'not installed'}")
+        try:
+            self.command.wait_for(f"cat {_STRACE}", "attached", timeout=10.0)
+        except ExecutionError as error:
+            said = " ".join(self.command.run(f"cat {_STRACE}")[0][:2])
+            raise NotAllowedHere(f"strace on the target: {said or 'says nothing'}") from error
 
     @Driver.check_active
     def restore(self) -> None:
         folder = shlex.quote(self.installation.folder)
         self.command.run(f"rm -f {folder}/filler {folder}/filler-rest")
-        self.command.run("kill $(cat /tmp/fisherlens-slow-disk.pid) && rm /tmp/fisherlens-slow-disk.pid")
+        self.command.run(f"kill $(cat {_STRACE}.pid) && rm {_STRACE}.pid")

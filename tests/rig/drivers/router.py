@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import select
+import shutil
 import subprocess
 import tempfile
 import time
@@ -27,6 +28,8 @@ from ..protocols import NotAllowedHere
 _MODULES = Path("/usr/lib/uml/modules")
 _BOOT_SECONDS = 60.0
 _READY = "fisherlens router is up"
+_NEAR, _FAR = "fisherlens-near", "fisherlens-far"
+"""The taps of either side; Linux allows names of 15 characters."""
 
 
 @target_factory.reg_resource
@@ -51,6 +54,10 @@ class UserModeLinuxRouterDriver(CommandMixin, Driver, CommandProtocol):
 
     def on_activate(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
+        self._scratch = tempfile.TemporaryDirectory(prefix="fisherlens-router-")
+        missing = [program for program in ("ip", "linux.uml") if shutil.which(program) is None]
+        if missing:
+            raise ExecutionError(f"{', '.join(missing)}: not installed (Debian: iproute2, user-mode-linux)")
         self._remove_network()
         try:
             self._make_network()
@@ -58,14 +65,13 @@ class UserModeLinuxRouterDriver(CommandMixin, Driver, CommandProtocol):
         except (OSError, subprocess.CalledProcessError) as error:
             self.on_deactivate()
             said = getattr(error, "stderr", b"") or b""
-            raise NotAllowedHere(
-                f"router: {error} {said.decode()} (Debian: user-mode-linux, kmod, iproute2; needs root)"
-            ) from error
+            raise NotAllowedHere(f"router: {error} {said.decode()} (needs root)") from error
 
     def on_deactivate(self) -> None:
         if self._process is not None:
             os.killpg(self._process.pid, 9)
             self._process.wait()
+        self._scratch.cleanup()
         self._remove_network()
 
     def get_status(self) -> int:
@@ -88,48 +94,37 @@ class UserModeLinuxRouterDriver(CommandMixin, Driver, CommandProtocol):
             raise ExecutionError(f"{cmd}: exit code {code}: {' '.join(out)}", out, err)
         return out
 
-    def _taps(self) -> tuple[str, str]:
-        return "fisherlens-near", "fisherlens-far"
-
     def _make_network(self) -> None:
         here = self.namespace
-        near, far = self._taps()
-        for command in (
-            f"ip tuntap add dev {near} mode tap",
-            f"ip addr add {here.near}.1/24 dev {near}",
-            f"ip link set {near} up",
+        _run_all(
+            f"ip tuntap add dev {_NEAR} mode tap",
+            f"ip addr add {here.near}.1/24 dev {_NEAR}",
+            f"ip link set {_NEAR} up",
             f"ip route add {here.far}.0/24 via {here.near}.2",
             f"ip netns add {here.namespace}",
             f"ip netns exec {here.namespace} ip link set lo up",
-            f"ip tuntap add dev {far} mode tap",
-        ):
-            subprocess.run(command.split(), check=True, capture_output=True)
+            f"ip tuntap add dev {_FAR} mode tap",
+        )
 
     def _join_far_side(self) -> None:
         """Move the far tap, which the router has open by now, into the namespace."""
         here = self.namespace
-        _, far = self._taps()
         inside = f"ip netns exec {here.namespace} ip"
-        for command in (
-            f"ip link set {far} netns {here.namespace}",
-            f"{inside} addr add {here.far}.1/24 dev {far}",
-            f"{inside} link set {far} up",
+        _run_all(
+            f"ip link set {_FAR} netns {here.namespace}",
+            f"{inside} addr add {here.far}.1/24 dev {_FAR}",
+            f"{inside} link set {_FAR} up",
             f"{inside} route add default via {here.far}.2",
-        ):
-            subprocess.run(command.split(), check=True, capture_output=True)
+        )
 
     def _remove_network(self) -> None:
-        near, far = self._taps()
-        for command in (f"ip netns del {self.namespace.namespace}", f"ip link del {near}", f"ip link del {far}"):
+        for command in (f"ip netns del {self.namespace.namespace}", f"ip link del {_NEAR}", f"ip link del {_FAR}"):
             subprocess.run(command.split(), check=False, capture_output=True)
 
     def _boot(self) -> None:
         modules = sorted(_MODULES.glob("*/kernel/net/sched/sch_netem.ko"))
-        if not modules:
-            raise NotAllowedHere("user-mode-linux is not installed (Debian: user-mode-linux)")
-        near, far = self._taps()
         here = self.namespace
-        script = Path(tempfile.mkdtemp(prefix="fisherlens-router-")) / "init"
+        script = Path(self._scratch.name) / "init"
         script.write_text(
             "#!/bin/sh\nexport PATH=/usr/sbin:/usr/bin:/sbin:/bin\n"
             "mount -t proc proc /proc\nmount -t sysfs sysfs /sys\n"
@@ -141,7 +136,7 @@ class UserModeLinuxRouterDriver(CommandMixin, Driver, CommandProtocol):
         script.chmod(0o700)
         self._process = subprocess.Popen(
             ["linux.uml", f"mem={self.memory}", "rootfstype=hostfs", "rootflags=/", "rw", f"init={script}",
-             f"eth0=tuntap,{near}", f"eth1=tuntap,{far}", "con=null", "con0=fd:0,fd:1", "quiet"],
+             f"eth0=tuntap,{_NEAR}", f"eth1=tuntap,{_FAR}", "con=null", "con0=fd:0,fd:1", "quiet"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
         self._pending = b""
@@ -175,3 +170,9 @@ class UserModeLinuxRouterDriver(CommandMixin, Driver, CommandProtocol):
                     os.killpg(self._process.pid, 9)
                 raise ExecutionError(f"router: no {mark!r} within {seconds:g} s: {lines[-5:]}")
             self._pending += piece
+
+
+def _run_all(*commands: str) -> None:
+    """One after the other. Raises OSError, CalledProcessError."""
+    for command in commands:
+        subprocess.run(command.split(), check=True, capture_output=True)

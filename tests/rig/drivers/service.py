@@ -93,17 +93,17 @@ class ServiceDriver(Driver, ServiceProtocol):
             return
         if not self._is_installed:
             self.install()
-        said = len(self.log())
+        said = self._log_size()
         clock = self.clock.prefix() if self.clock is not None else ""
         program = f"{clock} setsid {self.installation.program} serve service.toml"
-        # Until it is running, the shell's child is the service's process group; the log outlives the restarts.
+        # setsid makes the service's process, whose number is $!, the head of a group that signals go to.
         self.command.run_check(
             f"cd {self._path('')} && {{ {program} >>log 2>&1 </dev/null & echo $! >pid; }}", timeout=_START_SECONDS
         )
         timeout = Timeout(_START_SECONDS)
-        while "INFO started" not in self.log()[said:]:
+        while "INFO started" not in self.log(said):
             if timeout.expired or not self.is_alive():
-                raise ExecutionError(f"{program}: did not start: {self.log()[said:][-2000:]}")
+                raise ExecutionError(f"{program}: did not start: {self.log(said)[-2000:]}")
             time.sleep(0.05)
 
     @Driver.check_active
@@ -126,7 +126,7 @@ class ServiceDriver(Driver, ServiceProtocol):
 
     @Driver.check_active
     def swap(self, bundle: Path, signature: Path | None = None) -> bool:
-        said = len(self.log())
+        said = self._log_size()
         place = f"{self.installation.folder}/bundle.onnx"
         self.files.put(str(bundle), f"{place}.new")
         if signature is not None:
@@ -136,7 +136,7 @@ class ServiceDriver(Driver, ServiceProtocol):
         self._signal("HUP")
         timeout = Timeout(_START_SECONDS)
         while not timeout.expired:
-            log = self.log()[said:]
+            log = self.log(said)
             if "INFO reloaded" in log or "not reloaded" in log:
                 return "INFO reloaded" in log
             time.sleep(0.05)
@@ -153,5 +153,8 @@ class ServiceDriver(Driver, ServiceProtocol):
         return self._lines.told
 
     @Driver.check_active
-    def log(self) -> str:
-        return "\n".join(self.command.run(f"cat {self._path('log')}")[0])
+    def log(self, start: int = 0) -> str:
+        return "\n".join(self.command.run(f"tail -c +{start + 1} {self._path('log')}")[0])
+
+    def _log_size(self) -> int:
+        return int(self.command.run(f"cat {self._path('log')} | wc -c")[0][-1])
