@@ -16,14 +16,17 @@ from .edge.service.running import Running
 
 FORBIDDEN = "this machine does not allow"
 """How reasons begin of tests that are skipped for want of a right or of a kernel's feature."""
+NO_SUCH_PART = "unsupported feature"
+"""How labgrid's reasons begin for tests that want a part which a rig's environment file does not have."""
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """In CI what can run does: what was skipped there is a failure, unless the machine itself forbids it."""
+    """In CI what can run does: a skipped test is a failure there, unless machine or rig cannot run it."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if not os.environ.get("CI") or not reporter:
         return
-    skipped = [report for report in reporter.stats.get("skipped", []) if FORBIDDEN not in str(report.longrepr)]
+    reasons = [str(report.longrepr) for report in reporter.stats.get("skipped", [])]
+    skipped = [reason for reason in reasons if FORBIDDEN not in reason and NO_SUCH_PART not in reason]
     if skipped:
         reporter.write_line(f"CI: {len(skipped)} skipped, which fails this run")
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
