@@ -51,6 +51,20 @@ class _Candidate:
     auroc: float
 
 
+class _Whole:
+    """The graph with everything in it, and the features of images by it."""
+
+    def __init__(self, instrumented: Instrumented) -> None:
+        self.instrumented = instrumented
+        outputs = {"features": instrumented.features, "regressors": instrumented.readout.regressors}
+        self._model = as_model(instrumented.forward.tape.graph, outputs)
+
+    def features(self, images: Images, progress: Progress) -> tuple[NDArray, NDArray]:
+        """Features and regressors, [images, ...] each."""
+        found = collect(self._model, images, lambda items: progress(items, "measure detection"))
+        return found["features"], found["regressors"]
+
+
 def choose(
     build: Callable[[int], Instrumented], images: Images, limit: float, alpha: float, progress: Progress
 ) -> tuple[Instrumented, Budget]:
@@ -59,18 +73,20 @@ def choose(
     build: the whole graph with so many probes. Raises CalibrationError where not even the cheapest
     design fits, or no design can be fitted to so few images.
     """
-    wholes = {probes: build(probes) for probes in progress(PROBES, "differentiate")}
+    wholes = {probes: _Whole(build(probes)) for probes in progress(PROBES, "differentiate")}
+    whole = wholes[1].instrumented
+    forward = _Timed(whole, images[0]())
+    cheapest = forward.ratio(whole.with_only(min(_selections(whole.selection), key=lambda selection: selection.size)))
+    if cheapest > limit:  # told before detection is measured, which takes longer
+        raise _too_dear(limit, cheapest)
     size, perturbed = _perturbed(wholes[1], images, alpha, progress)
     candidates = [c for p, whole in wholes.items() for c in _candidates(whole, p, images, perturbed, alpha, progress)]
     if not candidates:
         raise CalibrationError(f"{len(images)} calibration images are too few for any profile. Give more images.")
     candidates.sort(key=lambda c: (-c.auroc, c.probes, c.instrumented.selection.size))
-    forward = _Timed(wholes[1], wholes[1].outputs, images[0]())
-    chosen, cost, cheapest = _first_within(candidates, forward, limit, progress)
+    chosen, cost = _first_within(candidates, forward, limit, progress)
     if chosen is None:
-        raise CalibrationError(
-            f"a cost of {limit:g} times the forward pass cannot be kept: the cheapest check takes {cheapest:.2f} times"
-        )
+        raise _too_dear(limit, cheapest)
     best = candidates[0]
     budget = Budget(
         limit=limit,
@@ -82,47 +98,47 @@ def choose(
     return chosen.instrumented, budget
 
 
+def _too_dear(limit: float, cheapest: float) -> CalibrationError:
+    return CalibrationError(
+        f"a cost of {limit:g} times the forward pass cannot be kept: the cheapest check takes {cheapest:.3g} times"
+    )
+
+
 def _perturbed(
-    whole: Instrumented, images: Images, alpha: float, progress: Progress
+    whole: _Whole, images: Images, alpha: float, progress: Progress
 ) -> tuple[float, list[NDArray[np.float32]]]:
     """Images that are changed the way that changes the network's result most, by as little as the whole
     profile detects: their size, and they themselves."""
     counted = [images[i]() for i in range(1, len(images), 2)][:PERTURBED]
-    session = _session(as_model(whole.forward.tape.graph, {"gradient": whole.information.gradient}))
+    graph, gradient = whole.instrumented.forward.tape.graph, whole.instrumented.information.gradient
+    session = _session(as_model(graph, {"gradient": gradient}))
     signs = [np.sign(session.run(None, {"image": image})[0]) for image in progress(counted, "perturb")]
     scale = float(np.std(np.stack(counted)))
-    usual = _features(whole, images, progress)
+    usual = whole.features(images, progress)
     for size in SIZES:
         changed = [(c + size * scale * s).astype(np.float32) for c, s in zip(counted, signs, strict=True)]
-        features = _features(whole, [lambda x=x: x for x in changed], progress)  # type: ignore[misc]
+        features = whole.features([lambda x=x: x for x in changed], progress)  # type: ignore[misc]
         found = _detection(usual, features, list(range(usual[0].shape[1])), alpha)
         if found is None or found[0] >= DETECTED:
             break
     return size, changed
 
 
-def _features(whole: Instrumented, images: Images, progress: Progress) -> tuple[NDArray, NDArray]:
-    outputs = {"features": whole.features, "regressors": whole.readout.regressors}
-    model = as_model(whole.forward.tape.graph, outputs)
-    found = collect(model, images, lambda items: progress(items, "measure detection"))
-    return found["features"], found["regressors"]
-
-
 def _candidates(
-    whole: Instrumented,
+    whole: _Whole,
     probes: int,
     images: Images,
     perturbed: Sequence[NDArray[np.float32]],
     alpha: float,
     progress: Progress,
 ) -> list[_Candidate]:
-    usual = _features(whole, images, progress)
-    changed = _features(whole, [lambda x=x: x for x in perturbed], progress)  # type: ignore[misc]
-    found = []
-    for selection in _selections(whole.selection):
-        detected = _detection(usual, changed, selection.columns(whole.information), alpha)
+    usual = whole.features(images, progress)
+    changed = whole.features([lambda x=x: x for x in perturbed], progress)  # type: ignore[misc]
+    instrumented, found = whole.instrumented, []
+    for selection in _selections(instrumented.selection):
+        detected = _detection(usual, changed, selection.columns(instrumented.information), alpha)
         if detected is not None and (probes == 1 or selection.activations):
-            found.append(_Candidate(whole.with_only(selection), probes, *detected))
+            found.append(_Candidate(instrumented.with_only(selection), probes, *detected))
     return found
 
 
@@ -157,11 +173,11 @@ def _detection(
 
 
 class _Timed:
-    """Time of graphs as a multiple of one graph's, run by run in turn."""
+    """Time of graphs as a multiple of one forward pass, run by run in turn."""
 
-    def __init__(self, reference: Instrumented, outputs: dict[str, ir.Value], image: NDArray[np.float32]) -> None:
+    def __init__(self, reference: Instrumented, image: NDArray[np.float32]) -> None:
         self._image = image
-        self._reference = _session(as_model(reference.forward.tape.graph, outputs))
+        self._reference = _session(as_model(reference.forward.tape.graph, reference.outputs))
 
     def ratio(self, instrumented: Instrumented) -> float:
         outputs = {**instrumented.outputs, "features": instrumented.features}
@@ -177,19 +193,17 @@ class _Timed:
 
 def _first_within(
     candidates: Sequence[_Candidate], forward: _Timed, limit: float, progress: Progress
-) -> tuple[_Candidate | None, float, float]:
-    """The first candidate within the limit, its cost, and the least cost seen."""
+) -> tuple[_Candidate | None, float]:
+    """The first candidate within the limit, and its cost."""
     costly: list[_Candidate] = []
-    cheapest = float("inf")
     for candidate in progress(candidates, "measure cost"):
         if any(_includes(candidate, other) for other in costly):
             continue
         cost = forward.ratio(candidate.instrumented)
-        cheapest = min(cheapest, cost)
         if cost <= limit:
-            return candidate, cost, cheapest
+            return candidate, cost
         costly.append(candidate)
-    return None, float("nan"), cheapest
+    return None, float("nan")
 
 
 def _includes(one: _Candidate, other: _Candidate) -> bool:

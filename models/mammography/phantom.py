@@ -23,6 +23,7 @@ _THICKNESS_RANGE = (
 CELL_MM = 10.0
 """Side of a cell: the 16 cells' diagonal then spans 226 mm of the plate's 240 mm."""
 LINE_WIDTH_MM = 0.2
+_SLACK_MM = 1e-3  # more than float32 rounds places on the plate
 LINE_THICKNESS_UM = 1.0
 PLATE_MM = (240.0, 162.5)
 """The aluminium plate's sides, along the detector's columns and rows."""
@@ -123,19 +124,27 @@ class Phantom:
     def _line_coverage(self, u: NDArray, v: NDArray, pixel: float) -> NDArray[np.float32]:
         """Share of each pixel that lies under a grid line (lines run round every present cell)."""
         padded = np.pad(self.present, 1)
-        column = np.clip(np.floor(u / CELL_MM).astype(np.int32) + 9, 0, 17)
-        row = np.clip(np.floor(v / CELL_MM).astype(np.int32) + 9, 0, 17)
         coverage = np.zeros(np.broadcast_shapes(u.shape, v.shape), np.float32)
+        reach = np.float32(LINE_WIDTH_MM / 2 + pixel / 2 + _SLACK_MM)
         for along, across_row, across_column in ((u, 0, 1), (v, 1, 0)):
-            nearest = np.round(along / CELL_MM).astype(np.int32)
-            distance = np.abs(along - nearest * np.float32(CELL_MM))
+            # Few pixels are near a line: the rest of the work is done on these alone.
+            near = np.nonzero(np.abs(along - np.round(along / CELL_MM) * np.float32(CELL_MM)) < reach)
+            place = along[near]
+            nearest = np.round(place / CELL_MM).astype(np.int32)
+            distance = np.abs(place - nearest * np.float32(CELL_MM))
             distance[np.abs(nearest) > 8] = np.inf
             share = np.clip(0.5 + (LINE_WIDTH_MM / 2 - distance) / pixel, 0.0, 1.0)
+            column, row = _cell(u[near]), _cell(v[near])
             # The cells on both sides of the nearest line, one of which is the pixel's own.
-            other = np.where(nearest * CELL_MM > along, 1, -1)
+            other = np.where(nearest * CELL_MM > place, 1, -1)
             neighbour = padded[np.clip(row + across_row * other, 0, 17), np.clip(column + across_column * other, 0, 17)]
-            coverage = np.maximum(coverage, share * (padded[row, column] | neighbour))
-        return coverage.astype(np.float32)
+            coverage[near] = np.maximum(coverage[near], share * (padded[row, column] | neighbour))
+        return coverage
+
+
+def _cell(along: NDArray[np.float32]) -> NDArray[np.int32]:
+    """The number of the cell in which a coordinate lies, of a plate with a row of none around it."""
+    return np.clip(np.floor(along / CELL_MM).astype(np.int32) + 9, 0, 17)
 
 
 def _pixel_centres(pixel_spacing: float, shape: tuple[int, int], region: Region) -> tuple[NDArray, NDArray]:

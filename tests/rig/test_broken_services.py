@@ -106,8 +106,8 @@ def test_the_protocol_catches(rig: tuple[Station, Path, Environment], tmp_path: 
     }  # fmt: skip
     wanted = inspect.signature(acceptance_test).parameters
     bound = acceptance_test.keywords if isinstance(acceptance_test, partial) else {}
-    # Deliveries to an archive that was away come later also from a healthy service.
-    station.patience = 20.0 if "archive" in criterion else 4.0
+    # Deliveries to an archive that was away come later also from a healthy service: after a wait of up to eight seconds.
+    station.patience = 12.0 if "archive" in criterion else 4.0
     with _defective(station, defect):
         acceptance_test(**{name: given[name] for name in wanted if name not in bound})
     failed = {found.name: found for found in evidence.criteria if not found.passed}

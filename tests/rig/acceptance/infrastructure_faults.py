@@ -163,7 +163,7 @@ def test_a_clock_that_jumps_delays_nothing(in_order: Station, evidence: Evidence
     station.wait_for(sent)
     # Deliveries fail, and wait 0.5, 1, 2, 4 s between attempts: one of several steps comes in the middle of a wait.
     for _ in range(_STEPS):
-        time.sleep(2.0)
+        time.sleep(1.2)
         station.clock.jump(3600 * hours / _STEPS)
     sent += station.send(station.image())
     station.archive.start()
