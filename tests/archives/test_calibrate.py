@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import numpy_helper
 
@@ -96,6 +96,7 @@ def test_wrong_input_is_refused_in_words(
     assert not out.exists()
 
 
+@settings(deadline=None)
 @given(
     table=st.lists(st.floats(0, 1), min_size=1, max_size=60), alpha=st.floats(0.005, 0.5),
     statistic=st.floats(0, 1),

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import duckdb
@@ -153,11 +154,12 @@ def test_a_worker_that_is_killed_loses_and_doubles_nothing(
 
     def kill() -> None:
         while not killed and not ended.wait(0.05):
-            for process in psutil.process_iter(["cmdline"]):
-                if "ray::MapWorker" in " ".join(process.info["cmdline"] or []) and parts(tmp_path / "out"):
-                    process.send_signal(signal.SIGKILL)
-                    killed.append(process.pid)
-                    return
+            for process in psutil.Process().children(recursive=True):  # not a Ray of somebody else
+                with suppress(psutil.NoSuchProcess):
+                    if "ray::MapWorker" in " ".join(process.cmdline()) and parts(tmp_path / "out"):
+                        process.send_signal(signal.SIGKILL)
+                        killed.append(process.pid)
+                        return
 
     thread = threading.Thread(target=kill)
     thread.start()

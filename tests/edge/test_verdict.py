@@ -6,7 +6,7 @@ import math
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fisherlens.edge.verdict import written
@@ -27,6 +27,7 @@ def test_results_are_written_as_the_gum_does(value: float, u: float, factor: flo
     assert written(value, u, "g", factor, 0.95) == expected
 
 
+@settings(deadline=None)
 @given(
     value=st.floats(-1e6, 1e6), u=st.floats(1e-6, 1e5), factor=st.floats(0.5, 4.0), probability=st.floats(0.5, 0.999)
 )

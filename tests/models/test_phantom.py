@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fisherlens.models.mammography.acquisition import GOLD_ATTENUATION_PER_UM
@@ -43,6 +43,7 @@ def test_corners_are_drawn_evenly() -> None:
     assert np.abs(shares - 0.25).max() < 0.02
 
 
+@settings(deadline=None)
 @given(
     pose=st.builds(Pose, st.floats(-5, 5), st.floats(-5, 5), st.floats(-3, 3), st.floats(1.0, 1.1)),
     point=st.tuples(st.floats(-80, 80), st.floats(-80, 80)),

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from ..conftest import FORBIDDEN
 
@@ -25,7 +29,9 @@ def require(*programs: str) -> None:
         pytest.skip(f"not installed (Debian: {', '.join(missing)})")
 
 
-@pytest.fixture(scope="session")
-def simulated_rig() -> None:
-    """Skips what runs on the simulated rig where that cannot run."""
+@pytest.fixture(scope="module")
+def simulated_rig() -> Iterator[None]:
+    """Skips what runs on the simulated rig where that cannot run; other processes of the suite (`-n 2`) wait for it."""
     require(*_PACKAGES)
+    with FileLock(Path(tempfile.gettempdir()) / "fisherlens-rig-tests.lock"):
+        yield

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fisherlens.edge.verdict import BundleReference, Result, Verdict
@@ -40,6 +40,7 @@ def told(number: int, identifier: str, value: float = TRUTH, outcome: str = "acc
 FATES = st.sampled_from(["well", "lost", "doubled", "wrong", "flagged and wrong", "delivered again", "not taken"])
 
 
+@settings(deadline=None)
 @given(fates=st.lists(FATES, max_size=20))
 def test_what_is_lost_doubled_or_wrong_is_found_and_nothing_else(fates: list[str]) -> None:
     lines = []
@@ -83,6 +84,7 @@ def test_normalised_errors_are_those_of_iso_13528() -> None:
     assert normalised_errors(frame(0), told(0, "a", TRUTH - 0.05).verdict) == pytest.approx([0.5])
 
 
+@settings(deadline=None)
 @given(cuts=st.lists(st.integers(0, 400), max_size=6))
 def test_lines_are_read_whole_however_they_come(cuts: list[int]) -> None:
     records = b"".join(

@@ -106,7 +106,7 @@ def test_the_protocol_catches(rig: tuple[Station, Path, Environment], tmp_path: 
     }  # fmt: skip
     wanted = inspect.signature(acceptance_test).parameters
     bound = acceptance_test.keywords if isinstance(acceptance_test, partial) else {}
-    # Deliveries to an archive that was away come later also from a healthy service: after a wait of up to eight seconds.
+    # A healthy service, too, delivers to an archive that was away only after its next wait, of up to eight seconds.
     station.patience = 12.0 if "archive" in criterion else 4.0
     with _defective(station, defect):
         acceptance_test(**{name: given[name] for name in wanted if name not in bound})

@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from .session import Recorder, SessionRefused, frame_of, replay
 
 
+@settings(deadline=None)
 @given(contents=st.lists(st.binary(max_size=100), max_size=5))
 def test_a_session_is_replayed_bit_for_bit(tmp_path_factory: pytest.TempPathFactory, contents: list[bytes]) -> None:
     folder = tmp_path_factory.mktemp("session")
