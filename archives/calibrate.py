@@ -79,14 +79,14 @@ def statistics_in(folder: Path, bundle: Bundle) -> dict[str, NDArray[np.float64]
             f"{folder}: records of bundle {found.name} {found.version} ({found.digest}), expected {bundle.digest}; "
             "statistics of one bundle say nothing of another's"
         )
-    rows = connect().execute(
+    query = (
         f"SELECT c.name, list(c.statistic) FROM (SELECT unnest(checks) AS c FROM {relation(folder)} "
         "WHERE outcome != 'refused') GROUP BY 1"
     )
-    found_rows = rows.fetchall()
-    if not found_rows:
+    rows = connect().execute(query).fetchall()
+    if not rows:
         raise ArchiveRefused(f"{folder}: no image in it was measured")
-    return {name: np.array([np.nan if v is None else v for v in values]) for name, values in found_rows}
+    return {name: np.array([np.nan if v is None else v for v in values]) for name, values in rows}
 
 
 def _records(folder: Path, bundle: Path, scratch: Path) -> Path:

@@ -91,9 +91,8 @@ class Moody(http.server.BaseHTTPRequestHandler):
         self.asked[name] = self.asked.get(name, 0) + 1
         if name == "instances":
             offset = int(parse_qs(urlsplit(self.path).query)["offset"][0])
-            listed = [
-                _listed(instance) for instance in [*self.served][offset : offset + 4]
-            ]  # fewer than it is asked for
+            page = [*self.served][offset : offset + 4]  # fewer than it is asked for
+            listed = [_listed(instance) for instance in page]
             return self._answer(200, json.dumps(listed).encode(), "application/dicom+json")
         if name == SLOW and self.ill:
             time.sleep(3)

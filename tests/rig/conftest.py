@@ -15,8 +15,9 @@ from ..conftest import FORBIDDEN
 
 _PACKAGES = {
     "Orthanc": "orthanc", "insmod": "kmod", "ip": "iproute2", "linux.uml": "user-mode-linux", "mkfs.ext4": "e2fsprogs",
-    "storescu": "dcmtk", "strace": "strace",
+    "sshd": "openssh-server", "storescu": "dcmtk", "strace": "strace",
 }  # fmt: skip
+_SIMULATED = ("Orthanc", "insmod", "ip", "linux.uml", "mkfs.ext4", "storescu", "strace")
 _PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
 
 
@@ -32,6 +33,6 @@ def require(*programs: str) -> None:
 @pytest.fixture(scope="module")
 def simulated_rig() -> Iterator[None]:
     """Skips what runs on the simulated rig where that cannot run; other processes of the suite (`-n 2`) wait for it."""
-    require(*_PACKAGES)
+    require(*_SIMULATED)
     with FileLock(Path(tempfile.gettempdir()) / "fisherlens-rig-tests.lock"):
         yield

@@ -12,6 +12,7 @@ from labgrid.driver.exception import ExecutionError
 
 from fisherlens.edge import Runtime
 
+from ...conftest import FORBIDDEN
 from ..audit import Reference
 from ..evidence import Evidence
 from ..protocols import NotAllowedHere
@@ -42,7 +43,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     try:
         result = yield
     except NotAllowedHere as reason:
-        pytest.skip(f"this machine does not allow it: {reason}")
+        pytest.skip(f"{FORBIDDEN} it: {reason}")
     noted = evidence.criteria[before:]
     failed = [f"{c.subject}: {c.name}: {c.measured}, expected {c.limit}" for c in noted if not c.passed]
     assert noted, "the test noted nothing, so it tested nothing"
@@ -95,7 +96,7 @@ def station(target: Target, work: Path, evidence: Evidence, pytestconfig: pytest
     try:
         made = Station(target, reference, Recorder(out / "session"))
     except NotAllowedHere as reason:
-        pytest.exit(f"this machine does not allow the rig: {reason}", returncode=3)
+        pytest.exit(f"{FORBIDDEN} the rig: {reason}", returncode=3)
     except ExecutionError as reason:
         pytest.exit(f"the rig cannot be set up: {reason}", returncode=2)
     yield made
