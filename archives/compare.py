@@ -6,14 +6,13 @@ import sys
 from pathlib import Path
 
 import click
-import cv2
 import msgspec
 import numpy as np
 from matplotlib.figure import Figure
 from rich.console import Console
 
 from fisherlens.edge.errors import EdgeError
-from fisherlens.edge.picture import as_png, map_picture
+from fisherlens.edge.picture import as_png, coloured_map
 from fisherlens.edge.storage import write_whole
 from fisherlens.edge.verdict import CompactMap
 from fisherlens.models.page import write_page
@@ -91,7 +90,7 @@ def _write(out: Path, comparer: Comparer, found: Comparison, limits: list[Limit]
 def _map(compact: CompactMap | None) -> str | None:
     if compact is None:
         return None
-    coloured = cv2.applyColorMap(map_picture(compact), cv2.COLORMAP_INFERNO).astype(np.uint8)
+    coloured = coloured_map(compact)
     scale = max(1, 380 // max(coloured.shape[:2]))
     return inline(as_png(coloured.repeat(scale, axis=0).repeat(scale, axis=1)))
 

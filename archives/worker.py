@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 import ray
 
 from fisherlens.edge.bundle import bundle_of
@@ -35,9 +34,7 @@ class Worker:
     ) -> None:
         """name, data: the bundle's path and bytes. done: sorted digests of images that have records already. Both lie
         in Ray's store, once on each node."""
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        self._runtime = Runtime(bundle_of(Path(name), ray.get(data), options))
+        self._runtime = Runtime(bundle_of(Path(name), ray.get(data), threads=1))
         self._sandbox = Sandbox(_BOUNDS.decoding_bytes, _BOUNDS.decoding_seconds)
         self._source, self._out, self._explain, self._done = source, out, explain, ray.get(done)
 

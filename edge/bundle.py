@@ -15,6 +15,8 @@ from .digest import digest_of
 from .errors import BundleRefused
 from .manifest import FORMAT, METADATA_KEY, Manifest
 
+Session = onnxruntime.InferenceSession
+
 
 @dataclass(frozen=True)
 class Bundle:
@@ -23,7 +25,7 @@ class Bundle:
     path: Path
     manifest: Manifest
     digest: str
-    session: onnxruntime.InferenceSession
+    session: Session
 
     @property
     def image_shape(self) -> tuple[int, ...]:
@@ -37,23 +39,23 @@ class Bundle:
         return dict(zip(names, self.session.run(names, feeds), strict=True))
 
 
-def open_bundle(path: str | Path, options: onnxruntime.SessionOptions | None = None) -> Bundle:
-    """Read a bundle whole, so that what runs is what the digest says.
+def open_bundle(path: str | Path, threads: int | None = None, profile: Path | None = None) -> Bundle:
+    """Read a bundle whole, so that what runs is what the digest says. threads, profile: see `open_session`.
 
     Raises BundleRefused for a file that cannot be read, is no ONNX model, has no manifest, or one of
     another version of the contract.
     """
     path = Path(path)
-    return bundle_of(path, read_bundle(path), options)
+    return bundle_of(path, read_bundle(path), threads, profile)
 
 
-def bundle_of(path: Path, data: bytes, options: onnxruntime.SessionOptions | None = None) -> Bundle:
-    """The bundle whose bytes `read_bundle` gave: who checks a signature runs the bytes that he checked.
+def bundle_of(path: Path, data: bytes, threads: int | None = None, profile: Path | None = None) -> Bundle:
+    """The bundle whose bytes `read_bundle` gave, so that the bytes whose signature was checked are those that run.
 
     Raises BundleRefused as `open_bundle` does.
     """
     try:
-        session = open_session(data, options)
+        session = open_session(data, threads, profile)
     except Exception as error:  # ONNX Runtime raises kinds of its own
         raise BundleRefused(f"bundle {path}: ONNX Runtime cannot load it: {error}") from error
     manifest = _manifest(path, session.get_modelmeta().custom_metadata_map.get(METADATA_KEY))
@@ -77,12 +79,22 @@ def read_bundle(path: Path) -> bytes:
     return data
 
 
-def open_session(data: bytes, options: onnxruntime.SessionOptions | None = None) -> onnxruntime.InferenceSession:
-    """A session on the processor that logs errors only. Raises what ONNX Runtime raises."""
-    options = options or onnxruntime.SessionOptions()
+def open_session(model: bytes | Path, threads: int | None = None, profile: Path | None = None) -> Session:
+    """A session of ONNX Runtime on the processor that logs errors only: the one way to it, behind which what must be
+    set before it is imported has been set.
+
+    model: an ONNX file's bytes, or its path. threads: that a run uses, None for as many as there are cores. profile:
+    beginning of the path of a profile, which `end_profiling` writes. Raises what ONNX Runtime raises.
+    """
+    options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     options.enable_mem_pattern = False  # planned for the branch with the map: half as much again at its peak
-    return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    if threads is not None:
+        options.intra_op_num_threads = options.inter_op_num_threads = threads
+    if profile is not None:
+        options.enable_profiling = True
+        options.profile_file_prefix = str(profile)
+    return Session(model, options, providers=["CPUExecutionProvider"])
 
 
 def _manifest(path: Path, text: str | None) -> Manifest:

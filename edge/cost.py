@@ -8,7 +8,6 @@ import time
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from .bundle import Bundle, open_bundle
@@ -32,10 +31,7 @@ def forward_seconds(bundle: Bundle, image: NDArray[np.float32], runs: int = 9) -
     """Median seconds that the forward pass's own nodes take, from ONNX Runtime's profiler: the
     device has nothing that could cut the graph in two."""
     with tempfile.TemporaryDirectory() as folder:
-        options = onnxruntime.SessionOptions()
-        options.enable_profiling = True
-        options.profile_file_prefix = str(Path(folder) / "profile")
-        profiled = open_bundle(bundle.path, options)
+        profiled = open_bundle(bundle.path, profile=Path(folder) / "profile")
         for _ in range(runs + 1):
             profiled.run(image, explain=False)
         events = json.loads(Path(profiled.session.end_profiling()).read_text())

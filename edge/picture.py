@@ -16,6 +16,11 @@ def map_picture(compact: CompactMap) -> NDArray[np.uint8]:
     return np.frombuffer(compact.codes, np.uint8).reshape(compact.rows, compact.columns)
 
 
+def coloured_map(compact: CompactMap) -> NDArray[np.uint8]:
+    """The codes in colour, BGR uint8 of rows x columns pixels."""
+    return cv2.applyColorMap(map_picture(compact), cv2.COLORMAP_INFERNO).astype(np.uint8)
+
+
 def as_codes(values: NDArray[np.float32]) -> NDArray[np.uint8]:
     """A finer map's values as codes from its lowest to its highest."""
     low, high = values.min(), values.max()

@@ -15,10 +15,9 @@ from itertools import product
 
 import numpy as np
 import onnx_ir as ir
-import onnxruntime
 from numpy.typing import NDArray
 
-from fisherlens.edge.bundle import open_session
+from fisherlens.edge.bundle import Session, open_session
 from fisherlens.edge.manifest import Budget, Design
 
 from . import checks
@@ -185,7 +184,7 @@ class _Timed:
         pairs = [(self._seconds(other), self._seconds(self._reference)) for _ in range(RUNS)]
         return float(np.median([ours / theirs for ours, theirs in pairs[2:]]))
 
-    def _seconds(self, session: onnxruntime.InferenceSession) -> float:
+    def _seconds(self, session: Session) -> float:
         start = time.perf_counter()
         session.run(None, {"image": self._image})
         return time.perf_counter() - start
@@ -227,7 +226,5 @@ def _design(candidate: _Candidate, cost: float) -> Design:
     )
 
 
-def _session(model: ir.Model) -> onnxruntime.InferenceSession:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    return open_session(ir.to_proto(model).SerializeToString(), options)
+def _session(model: ir.Model) -> Session:
+    return open_session(ir.to_proto(model).SerializeToString(), threads=1)

@@ -9,6 +9,7 @@ import tempfile
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 from numpy.typing import NDArray
+
+from fisherlens.edge.bundle import open_session
 
 from .dropout import with_masks
 from .errors import NetworkError
@@ -165,13 +168,11 @@ def _tensors(result: Any) -> list[Any]:
 
 
 def _from_file(path: Path) -> Network:
-    import onnxruntime
-
     if not path.is_file():
         raise NetworkError(f"network {path}: no such file")
     try:
         model = ir.load(path)
-        session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+        session = open_session(path)
     except Exception as error:  # protobuf and ONNX Runtime raise kinds of their own
         raise NetworkError(f"network {path}: not a readable ONNX model: {error}") from error
     if len(session.get_inputs()) != 1:
@@ -182,4 +183,4 @@ def _from_file(path: Path) -> Network:
     def forward(array: NDArray[np.float32]) -> list[NDArray[np.float32]]:
         return list(session.run(None, {image.name: array}))
 
-    return Network(str(path), f"onnxruntime {onnxruntime.__version__}", model, forward)
+    return Network(str(path), f"onnxruntime {version('onnxruntime')}", model, forward)

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import onnx
 import onnx_ir as ir
-import onnxruntime
 from numpy.typing import NDArray
+
+from fisherlens.edge.bundle import open_session
 
 from ..errors import NetworkError
 from ..registry import Step, described, rule
@@ -80,7 +81,7 @@ def _of_unit_vectors(
     graph = onnx.helper.make_graph([node], "resize", [image], [result], [sizes])
     opset = [onnx.helper.make_opsetid("", OPSET)]
     model = onnx.helper.make_model(graph, opset_imports=opset, ir_version=IR_VERSION)
-    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    session = open_session(model.SerializeToString())
     (rows,) = session.run(None, {"x": np.eye(have, dtype=np.float32)[None, None]})
     return rows[0, 0].T.astype(np.float64)
 

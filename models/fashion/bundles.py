@@ -10,11 +10,10 @@ from typing import Any
 
 import numpy as np
 import onnx_ir as ir
-import onnxruntime
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from fisherlens.edge.bundle import Bundle, open_bundle, open_session
+from fisherlens.edge.bundle import Bundle, Session, open_bundle, open_session
 from fisherlens.edge.manifest import Input
 from fisherlens.export.heads import Softmax
 from fisherlens.export.network import Network, from_modules
@@ -73,13 +72,11 @@ def cost(bundle: Path, network: Network, runs: int = 200) -> float:
     """What a bundle takes without a map, as a multiple of the bare forward pass in ONNX Runtime, on one
     thread: the median ratio of runs in turn."""
     image = dataset.calibration()[0][:1].numpy()
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    forward = open_session(ir.to_proto(network.model.clone()).SerializeToString(), options)
-    whole = open_session(bundle.read_bytes(), options)
+    forward = open_session(ir.to_proto(network.model.clone()).SerializeToString(), threads=1)
+    whole = open_session(bundle.read_bytes(), threads=1)
     name = forward.get_inputs()[0].name
 
-    def seconds(session: onnxruntime.InferenceSession, feeds: dict[str, Any]) -> float:
+    def seconds(session: Session, feeds: dict[str, Any]) -> float:
         start = time.perf_counter()
         session.run(None, feeds)
         return time.perf_counter() - start

@@ -9,4 +9,4 @@ exposure, `observer` the ground truth, `dicom` the file format, `population` wha
 from pathlib import Path
 
 BUNDLE = Path(__file__).with_name("mammography.onnx")
-"""The shipped bundle, made by `python -m fisherlens.models.mammography.train`."""
+"""The shipped bundle, made by `python -m fisherlens.models.mammography.publish`."""

@@ -19,7 +19,6 @@ from pathlib import Path
 
 import click
 import numpy as np
-import onnxruntime
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from rich.progress import track
@@ -83,9 +82,7 @@ _opened: Bundle
 
 def _open(bundle: Path) -> None:
     global _opened
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    _opened = open_bundle(bundle, options)
+    _opened = open_bundle(bundle, threads=1)
 
 
 def _read(image: Image) -> Reading:

@@ -18,7 +18,6 @@ from pathlib import Path
 
 import click
 import numpy as np
-import onnxruntime
 import psutil
 import ray
 from rich.console import Console
@@ -101,9 +100,7 @@ def make_archive(folder: Path, images: int) -> None:
 
 def plain_loop(paths: list[Path]) -> float:
     """Images per second of the runtime alone, one thread."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    runtime = Runtime(open_bundle(BUNDLE, options))
+    runtime = Runtime(open_bundle(BUNDLE, threads=1))
     list(runtime.score_file(paths[0]))
     began = time.monotonic()
     for path in paths[1:]:

@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 
-import cv2
 import jinja2
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from ...picture import image_picture, overlay_picture
+from ...picture import as_png, image_picture, overlay_picture
 from ..configuration import PageTable
 from ..sandbox import Sandbox
 from ..store import Judged, Store
@@ -120,17 +119,13 @@ class OperatorPage(WebServer):
             decoded = self._sandbox.decode(path, judged.verdict.frame - 1, expected)
         if decoded.image is None:
             return None
-        return _as_png(_picture_of(decoded.image, judged, which))
+        return as_png(_picture_of(decoded.image, judged, which))
 
 
 def _picture_of(image: NDArray[np.float32], judged: Judged, which: str) -> NDArray[np.uint8]:
     if which == "image" or judged.verdict.map is None:
         return image_picture(image, _LONGER_SIDE)
     return overlay_picture(judged.verdict.map, image, _LONGER_SIDE)
-
-
-def _as_png(picture: NDArray[np.uint8]) -> bytes:
-    return cv2.imencode(".png", picture)[1].tobytes()
 
 
 def charts(oldest_first: Sequence[Judged]) -> list[Chart]:
