@@ -1,4 +1,4 @@
-"""Installing where there is no network: one archive with everything, and what installs it."""
+"""What an administrator touches: installing without a network, and the roll-out of a new bundle."""
 
 # Sets, before anything here imports ONNX Runtime or OpenCV, what must be set by then.
 from fisherlens import edge as edge

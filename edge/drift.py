@@ -18,7 +18,7 @@ import msgspec
 import numpy as np
 
 from .bundle import Bundle
-from .manifest import CALIBRATION_KEY, Calibration
+from .bundle.manifest import CALIBRATION_KEY, Calibration
 
 JUMP = 0.01
 """Share of each bettor's money that is spread over all of them after each image."""

@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from .bundle.manifest import Input
 from .errors import ImageRefused
-from .manifest import Input
 from .reading import Frame, Header
 from .reading.frame import Pixels
 

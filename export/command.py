@@ -9,10 +9,10 @@ from typing import Any
 import click
 import msgspec
 
-from fisherlens.edge.manifest import Input
+from fisherlens.edge.bundle.manifest import Input
 
+from .checks.judgement import CHECKS, DEFAULT_CHECKS, PROFILE
 from .heads import HEADS, Asked, Head
-from .judgement import CHECKS, DEFAULT_CHECKS, PROFILE
 from .maps import MAPS
 
 _SIZE = (click.IntRange(1), click.IntRange(1))
@@ -90,8 +90,8 @@ def _export(
     from rich.console import Console
     from rich.progress import Progress
 
-    from .calibrate import Folder, read_targets
-    from .network import load, select
+    from .calibration.images import Folder, read_targets
+    from .network.source import load, select
     from .pipeline import export
 
     calibration = Folder.open(folder)
@@ -166,7 +166,7 @@ def _checks(options: dict[str, Any]) -> tuple[str, ...]:
 
 def _input_noise(options: dict[str, Any]) -> Any:
     from .errors import CalibrationError
-    from .input_noise import InputNoise
+    from .heads.input_noise import InputNoise
 
     constant, proportional = options["input_noise"], options["input_noise_proportional"]
     if constant is None:

@@ -13,10 +13,9 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from fisherlens.edge import manifest
-from fisherlens.edge.bundle import open_session
-from fisherlens.edge.golden import Golden
-from fisherlens.edge.manifest import (
+from fisherlens.edge.bundle import manifest, open_session
+from fisherlens.edge.bundle.golden import Golden
+from fisherlens.edge.bundle.manifest import (
     CALIBRATION_KEY,
     FORMAT,
     GOLDEN_KEY,
@@ -32,22 +31,24 @@ from fisherlens.edge.manifest import (
 )
 from fisherlens.edge.storage import write_whole
 
-from . import checks, judgement, parity
-from .assemble import add_map, as_model
-from .budget import choose
-from .calibrate import Images, Targets, collect, fit_temperature
-from .channels import chosen_groups
-from .compact import grid
+from .calibration import parity
+from .calibration.images import Images, Targets, collect, fit_temperature
+from .checks import judgement
+from .checks import profile as checks
+from .checks.budget import choose
 from .errors import CalibrationError, NetworkError
-from .forward import join
+from .fisher.channels import chosen_groups
+from .fisher.fisher_graph import Instrumented, instrument
+from .graph.model import add_map, as_model
+from .graph.tape import shape_of
 from .heads import Head, Softmax
-from .input_noise import InputNoise
-from .instrumented import Instrumented, instrument
+from .heads.input_noise import InputNoise
 from .maps import MAPS
-from .network import Network
-from .normalise import normalise
+from .maps.compact import grid
+from .network.forward import join
+from .network.normalise import normalise
+from .network.source import Network
 from .progress import Progress
-from .tape import shape_of
 
 
 @dataclass(frozen=True)

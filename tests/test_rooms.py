@@ -75,7 +75,7 @@ HEAVY = {
         "sklearn.metrics",
         "torch",
     ],
-    "archives": ["duckdb", "matplotlib.figure", "ray.data", "scipy.stats"],
+    "deploy": ["duckdb", "matplotlib.figure", "ray.data", "scipy.stats"],
 }
 
 

@@ -10,8 +10,8 @@ from rich.table import Table
 
 from ..errors import EdgeError
 from ..service.configuration import read_configuration
-from ..service.outbox import Outbox
 from ..service.store import Store
+from ..service.store.outbox import Outbox
 
 
 @click.group()

@@ -11,9 +11,9 @@ from rich.console import Console
 from rich.table import Table
 
 from ..bundle import Bundle, open_bundle
-from ..cost import forward_seconds, verdict_seconds
+from ..bundle.cost import forward_seconds, verdict_seconds
+from ..bundle.golden import read_golden, worst_difference
 from ..errors import BundleRefused
-from ..golden import read_golden, worst_difference
 
 
 @click.command()

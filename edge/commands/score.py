@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import BundleRefused, ImageRefused
-from ..finer import finer_map
-from ..picture import as_codes, as_png, map_picture, overlay_picture, upsampled
+from ..maps.finer import finer_map
+from ..maps.picture import as_codes, as_png, map_picture, overlay_picture, upsampled
 from ..reading import open_image
 from ..reading.arrays import as_npy
 from ..runtime import Explain, Image, Runtime
@@ -80,7 +80,7 @@ def score(
             written = _written(map_dir, _picture_name(verdict, images), maps, map_values)
             unwritten += not written or (map_phases > 1 and maps.finer is None)
     if not as_json:
-        from .table import print_table
+        from ..verdict_table import print_table
 
         print_table(for_table)
     sys.exit(EXIT_UNWRITTEN if unwritten else _exit_code(outcomes))

@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from ..bundle import open_bundle
+from ..bundle.golden import self_test
 from ..errors import BundleRefused
-from ..golden import self_test
 
 EXIT_DIFFERS = 1
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import click
 
 from ..bundle import read_bundle
+from ..bundle.signature import KeyRefused, TrustedKeys
+from ..bundle.signature import sign as write_signature
 from ..errors import BundleRefused, EdgeError
-from ..signature import KeyRefused, TrustedKeys
-from ..signature import sign as write_signature
 
 EXIT_UNTRUSTED = 1
 

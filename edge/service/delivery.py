@@ -8,9 +8,9 @@ from contextlib import suppress
 from ..errors import EdgeError
 from .destinations import DeliveryFailed, Destination
 from .faults import reach
-from .outbox import Pending
 from .patience import patiently
 from .store import Store
+from .store.outbox import Pending
 
 
 class Deliverer(threading.Thread):

@@ -11,17 +11,17 @@ from contextlib import suppress
 from tenacity import Retrying
 
 from ..bundle import bundle_of, read_bundle
+from ..bundle.golden import self_test
+from ..bundle.signature import TrustedKeys
 from ..errors import BundleRefused, ImageRefused
-from ..golden import self_test
 from ..runtime import Explain, Runtime
-from ..signature import TrustedKeys
+from ..sandbox import Sandbox
 from ..verdict import Verdict
 from .configuration import BundleTable, ScoringTable
 from .drift_watch import REMEMBERED, DriftWatch
 from .faults import reach
 from .metrics import Metrics
 from .patience import patiently
-from .sandbox import Sandbox
 from .store import Store, StoreFailed, Waiting
 
 _log = logging.getLogger(__name__)

@@ -12,20 +12,20 @@ import msgspec
 
 from ..errors import EdgeError
 from ..runtime import Runtime
+from ..sandbox import Sandbox
 from .configuration import ConfigurationRefused, read_configuration
 from .delivery import Deliverer
 from .destinations import Destination
-from .destinations.archive import Archive
+from .destinations.dicom import Archive
 from .destinations.json_lines import JsonLines
 from .page import OperatorPage
-from .retention import Retention
-from .sandbox import Sandbox
 from .scoring import Scorer, open_trusted
 from .sources.dicom import DicomSource
 from .sources.folder import FolderSource
 from .sources.http import HttpSource
 from .sources.standard_input import StandardInput
 from .store import Store
+from .store.retention import Retention
 from .web import state_routes
 
 _log = logging.getLogger(__name__)

@@ -11,9 +11,9 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from ..errors import NetworkError
-from ..forward import Forward
-from ..layers import Use
-from ..tape import Tape, shape_of
+from ..graph.tape import Tape, shape_of
+from ..network.forward import Forward
+from ..network.layers import Use
 from .gaussian import gaussian_entropy, gaussian_metric, gaussian_roots, mean_regressors, standardised_sum
 from .prediction import Prediction
 from .readout import Directions, Readout

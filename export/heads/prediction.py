@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
-from ..tape import Tape
+from ..graph.tape import Tape
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from typing import ClassVar
 import onnx_ir as ir
 
 from ..errors import NetworkError
-from ..forward import Forward
-from ..tape import Tape, shape_of
+from ..graph.tape import Tape, shape_of
+from ..network.forward import Forward
 from .gaussian import gaussian_entropy, gaussian_metric, gaussian_roots, mean_regressors, parts, standardised_sum
 from .prediction import Prediction
 from .readout import Directions, Readout

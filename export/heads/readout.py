@@ -12,8 +12,8 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from ..errors import NetworkError
-from ..forward import Forward
-from ..tape import Tape, shape_of
+from ..graph.tape import Tape, shape_of
+from ..network.forward import Forward
 from .prediction import Prediction
 
 EXACT_ROWS = 16

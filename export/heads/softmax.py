@@ -11,8 +11,8 @@ import numpy as np
 import onnx_ir as ir
 
 from ..errors import NetworkError
-from ..forward import Forward
-from ..tape import Tape, shape_of
+from ..graph.tape import Tape, shape_of
+from ..network.forward import Forward
 from .prediction import average
 from .readout import Directions, Readout
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from ..differentiate import cotangents
+from ..derivatives.reverse import cotangents
 from ..errors import NetworkError
-from ..instrumented import Instrumented
-from ..tape import shape_of
+from ..fisher.fisher_graph import Instrumented
+from ..graph.tape import shape_of
 
 
 def grad_cam(instrumented: Instrumented) -> ir.Value:

@@ -19,10 +19,10 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from ..differentiate import cotangents
-from ..forward import repeated
-from ..instrumented import Instrumented
-from ..tape import Tape, shape_of
+from ..derivatives.reverse import cotangents
+from ..fisher.fisher_graph import Instrumented
+from ..graph.tape import Tape, shape_of
+from ..network.forward import repeated
 
 SEGMENTS = 32
 """Of the path from baseline to image."""

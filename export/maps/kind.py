@@ -8,7 +8,7 @@ from typing import Literal
 
 import onnx_ir as ir
 
-from ..instrumented import Instrumented
+from ..fisher.fisher_graph import Instrumented
 
 
 @dataclass(frozen=True)

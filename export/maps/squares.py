@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from ..differentiate import cotangents
-from ..eigen import leading
-from ..fisher_form import fisher_form, sensitivity
-from ..instrumented import Instrumented
+from ..derivatives.reverse import cotangents
+from ..fisher.eigen import leading
+from ..fisher.fisher_graph import Instrumented
+from ..fisher.form import fisher_form, sensitivity
 
 
 def fisher_map(instrumented: Instrumented) -> ir.Value:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fisherlens.edge.bundle import open_bundle
-from fisherlens.export.gradient import Gradient, result_gradient
+from fisherlens.export.derivatives.bundle_gradient import Gradient, result_gradient
 
 from .dataset import CLASSES
 

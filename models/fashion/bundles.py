@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from fisherlens.edge.bundle import Bundle, Session, open_bundle, open_session
-from fisherlens.edge.manifest import Input
+from fisherlens.edge.bundle.manifest import Input
 from fisherlens.export.heads import Softmax
-from fisherlens.export.network import Network, from_modules
+from fisherlens.export.network.source import Network, from_modules
 from fisherlens.export.pipeline import Request, export
 
 from . import dataset

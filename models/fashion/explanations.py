@@ -26,14 +26,14 @@ from scipy.stats import spearmanr
 from torch import Tensor, nn
 
 from fisherlens.edge.bundle import open_session
-from fisherlens.export.assemble import as_model
-from fisherlens.export.compact import compacted, grid
-from fisherlens.export.forward import join
+from fisherlens.export.fisher.fisher_graph import instrument
+from fisherlens.export.graph.model import as_model
 from fisherlens.export.heads import Softmax
-from fisherlens.export.instrumented import instrument
 from fisherlens.export.maps import MAPS
+from fisherlens.export.maps.compact import compacted, grid
 from fisherlens.export.maps.integrated import without_details
-from fisherlens.export.normalise import normalise
+from fisherlens.export.network.forward import join
+from fisherlens.export.network.normalise import normalise
 
 from . import dataset, train
 from .bundles import SHAPE, network_of

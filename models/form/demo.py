@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from rich.progress import track
 
 from fisherlens.edge import Runtime
-from fisherlens.edge.commands.table import print_table
+from fisherlens.edge.figures import inline, png
+from fisherlens.edge.pages import write_page
 from fisherlens.edge.reading.arrays import as_npy
 from fisherlens.edge.storage import write_whole
 from fisherlens.edge.verdict import Verdict
+from fisherlens.edge.verdict_table import print_table
 
-from ..page import write_page
-from ..pictures import inline, png
 from . import BUNDLE
 from .cases import CASES
 from .linear import REGULARISATION, LinearInverse, root_mean_square

@@ -24,9 +24,9 @@ from numpy.typing import NDArray
 from rich.progress import track
 
 from fisherlens.edge.bundle import Bundle, open_bundle
+from fisherlens.edge.figures import png
 from fisherlens.edge.storage import write_whole
 
-from ..pictures import png
 from . import BUNDLE
 from .acquisition import acquire
 from .observer import DIAMETERS_MM, EUREF_ACCEPTABLE_UM, EUREF_ACHIEVABLE_UM

@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.progress import track
 
 from fisherlens.edge import Runtime
-from fisherlens.edge.commands.table import print_table
+from fisherlens.edge.verdict_table import print_table
 
 from . import BUNDLE
 from .acceptance import Scene, Scored, acceptance_test

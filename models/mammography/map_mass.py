@@ -19,13 +19,13 @@ from rich.progress import track
 from rich.table import Table
 
 from fisherlens.edge.bundle import open_session
-from fisherlens.export.assemble import as_model
-from fisherlens.export.forward import join
+from fisherlens.export.fisher.fisher_graph import instrument
+from fisherlens.export.graph.model import as_model
 from fisherlens.export.heads import Gaussian
-from fisherlens.export.instrumented import instrument
 from fisherlens.export.maps import MAPS
-from fisherlens.export.network import from_modules
-from fisherlens.export.normalise import normalise
+from fisherlens.export.network.forward import join
+from fisherlens.export.network.normalise import normalise
+from fisherlens.export.network.source import from_modules
 
 from ..weights import members_of
 from . import BUNDLE

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.progress import track
 
-from fisherlens.edge.manifest import Input, Measurand
-from fisherlens.export.calibrate import Targets
+from fisherlens.edge.bundle.manifest import Input, Measurand
+from fisherlens.export.calibration.images import Targets
 from fisherlens.export.heads import Gaussian
-from fisherlens.export.network import from_modules
+from fisherlens.export.network.source import from_modules
 from fisherlens.export.pipeline import Request, export
 
 from ..weights import load

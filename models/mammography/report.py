@@ -9,13 +9,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from fisherlens.edge.manifest import Manifest
-from fisherlens.edge.picture import as_png, overlay_picture
+from fisherlens.edge.bundle.manifest import Manifest
+from fisherlens.edge.figures import inline, png
+from fisherlens.edge.maps.picture import as_png, overlay_picture
+from fisherlens.edge.pages import write_page
 from fisherlens.edge.storage import write_whole
 from fisherlens.edge.verdict import Verdict
 
-from ..page import write_page
-from ..pictures import inline, png
 from .acceptance import Scored
 from .conformity import conformity, decided
 from .observer import DIAMETERS_MM, EUREF_ACCEPTABLE_UM, EUREF_ACHIEVABLE_UM

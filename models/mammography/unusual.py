@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fisherlens.export.gradient import result_gradient
+from fisherlens.export.derivatives.bundle_gradient import result_gradient
 
 from .detector import BITS_STORED, Transfer
 from .population import FIELD, Acquisition

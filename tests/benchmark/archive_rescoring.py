@@ -24,8 +24,8 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from fisherlens.archives.rescore import Rescoring, rescore
-from fisherlens.archives.sources.files import FolderTree
+from fisherlens.deploy.rollout.rescore import Rescoring, rescore
+from fisherlens.deploy.rollout.sources.files import FolderTree
 from fisherlens.edge.bundle import open_bundle
 from fisherlens.edge.runtime import Runtime
 from fisherlens.models.mammography import BUNDLE

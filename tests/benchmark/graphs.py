@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from fisherlens.edge.manifest import Map
-from fisherlens.export.assemble import add_map, as_model
-from fisherlens.export.compact import compacted, grid
-from fisherlens.export.forward import join
-from fisherlens.export.instrumented import Instrumented, instrument
-from fisherlens.export.network import Network
-from fisherlens.export.normalise import normalise
+from fisherlens.edge.bundle.manifest import Map
+from fisherlens.export.fisher.fisher_graph import Instrumented, instrument
+from fisherlens.export.graph.model import add_map, as_model
+from fisherlens.export.maps.compact import compacted, grid
+from fisherlens.export.network.forward import join
+from fisherlens.export.network.normalise import normalise
+from fisherlens.export.network.source import Network
 
 from .networks import Subject
 

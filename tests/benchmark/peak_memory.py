@@ -24,7 +24,7 @@ print(int(peak) / 1024)
 
 def main() -> None:
     """Write the graph, run it in a bare process, and print that process's peak."""
-    from fisherlens.export.network import from_modules
+    from fisherlens.export.network.source import from_modules
 
     from .graphs import graphs
     from .networks import SUBJECTS

@@ -23,7 +23,7 @@ import onnxruntime
 import torch
 from rich.progress import track
 
-from fisherlens.export.network import from_modules
+from fisherlens.export.network.source import from_modules
 
 from .graphs import ACTIVATIONS, EXACT, FORWARD, NOT_TAKEN, PARAMETERS, TAKEN, graphs
 from .networks import SUBJECTS, Subject

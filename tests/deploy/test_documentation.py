@@ -27,7 +27,7 @@ def wording(node: ast.expr) -> str:
 
 def messages() -> Iterator[tuple[str, str]]:
     """Every message that is raised, or logged as a warning or an error, and where."""
-    for path in sorted([*(REPOSITORY / "edge").rglob("*.py"), REPOSITORY / "deploy" / "install.py"]):
+    for path in sorted([*(REPOSITORY / "edge").rglob("*.py"), REPOSITORY / "deploy" / "offline" / "install.py"]):
         for node in ast.walk(ast.parse(path.read_text())):
             called = node.exc if isinstance(node, ast.Raise) else node
             if not isinstance(called, ast.Call) or not called.args:

@@ -11,8 +11,8 @@ from pydicom.dataset import Dataset
 from pydicom.pixels import apply_modality_lut
 from pydicom.sequence import Sequence
 
+from fisherlens.edge.bundle.manifest import Input
 from fisherlens.edge.errors import ImageRefused
-from fisherlens.edge.manifest import Input
 from fisherlens.edge.preprocess import preprocess
 from fisherlens.edge.reading import Frame, open_image
 from fisherlens.models.mammography.acquisition import Exposure

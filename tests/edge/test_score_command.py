@@ -11,7 +11,7 @@ import jsonschema
 import numpy as np
 import pytest
 
-from fisherlens.edge.manifest import Manifest
+from fisherlens.edge.bundle.manifest import Manifest
 from fisherlens.edge.runtime import Runtime
 from fisherlens.edge.verdict import json_schema
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from fisherlens.edge.bundle import open_bundle
-from fisherlens.edge.golden import read_golden
-from fisherlens.edge.manifest import GOLDEN_KEY
+from fisherlens.edge.bundle.golden import read_golden
+from fisherlens.edge.bundle.manifest import GOLDEN_KEY
 from fisherlens.models.mammography import BUNDLE
 
 WEB = Path(__file__).parents[1] / "web"

@@ -10,13 +10,13 @@ import onnx_ir as ir
 from torch import Tensor
 
 from fisherlens.edge.bundle import open_session
-from fisherlens.export.assemble import as_model
-from fisherlens.export.forward import join
+from fisherlens.export.fisher.fisher_graph import Instrumented, instrument
+from fisherlens.export.graph.model import as_model
 from fisherlens.export.heads import Head
-from fisherlens.export.input_noise import InputNoise
-from fisherlens.export.instrumented import Instrumented, instrument
-from fisherlens.export.network import from_modules
-from fisherlens.export.normalise import normalise
+from fisherlens.export.heads.input_noise import InputNoise
+from fisherlens.export.network.forward import join
+from fisherlens.export.network.normalise import normalise
+from fisherlens.export.network.source import from_modules
 
 Outputs = Callable[[Instrumented], dict[str, ir.Value]]
 

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from fisherlens.edge.bundle import open_bundle
-from fisherlens.export.tape import Tape
+from fisherlens.export.graph.tape import Tape
 
 from ..bundles import USUAL, run, usual_image
 from ..networks import classifier

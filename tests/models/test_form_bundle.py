@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from fisherlens.edge.bundle import Bundle, open_bundle
-from fisherlens.edge.golden import read_golden, worst_difference
+from fisherlens.edge.bundle.golden import read_golden, worst_difference
 from fisherlens.models.form import BUNDLE
 from fisherlens.models.form.cases import CASES
 from fisherlens.models.form.evaluate import study

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from fisherlens.edge import Runtime
-from fisherlens.edge.golden import read_golden, worst_difference
+from fisherlens.edge.bundle.golden import read_golden, worst_difference
 from fisherlens.models.mammography import BUNDLE
 from fisherlens.models.mammography.dicom import write_dicom
 from fisherlens.models.mammography.evaluate import detected, foreign, study, unusual_fields

@@ -19,11 +19,10 @@ import msgspec
 from fisherlens.edge.commands.main import main as fisherlens
 from fisherlens.edge.digest import digest_of
 from fisherlens.edge.runtime import Runtime
-from fisherlens.edge.service import delivery, patience, scoring, service, store
-from fisherlens.edge.service.database import StoreFailed
+from fisherlens.edge.service import delivery, patience, scoring, service
 from fisherlens.edge.service.service import Service
 from fisherlens.edge.service.sources.folder import FolderSource
-from fisherlens.edge.service.store import Store, Waiting
+from fisherlens.edge.service.store import Store, StoreFailed, Waiting, store
 from fisherlens.edge.verdict import Verdict
 
 DEFECTS: dict[str, Callable[[], None]] = {}

@@ -21,8 +21,8 @@ from cryptography.hazmat.primitives.serialization import (
 from filelock import FileLock
 from packaging.version import Version
 
-from fisherlens.edge.manifest import METADATA_KEY, Manifest
-from fisherlens.edge.signature import sign
+from fisherlens.edge.bundle.manifest import METADATA_KEY, Manifest
+from fisherlens.edge.bundle.signature import sign
 from fisherlens.edge.storage import write_whole
 
 from ..bundles import ensemble

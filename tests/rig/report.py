@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from fisherlens.edge.picture import as_png, overlay_picture
+from fisherlens.edge.figures import inline, png
+from fisherlens.edge.maps.picture import as_png, overlay_picture
+from fisherlens.edge.pages import write_page
 from fisherlens.edge.reading import open_image
 from fisherlens.edge.storage import write_whole
-from fisherlens.models.page import write_page
-from fisherlens.models.pictures import inline, png
 
 from .audit import SILENT_ERROR
 from .evidence import Criterion, Evidence, Example

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from ...errors import EdgeError
-from ..outbox import Pending
+from ..store.outbox import Pending
 
 
 class DeliveryFailed(EdgeError):

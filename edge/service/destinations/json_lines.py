@@ -7,7 +7,7 @@ import os
 import msgspec
 
 from ..configuration import JsonLinesTable
-from ..outbox import Pending
+from ..store.outbox import Pending
 from . import DeliveryFailed
 
 

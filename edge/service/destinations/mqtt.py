@@ -6,7 +6,7 @@ import msgspec
 import paho.mqtt.client as paho
 
 from ..configuration import MqttTable
-from ..outbox import Pending
+from ..store.outbox import Pending
 from . import DeliveryFailed
 
 

@@ -18,9 +18,9 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from ...picture import as_png, image_picture, overlay_picture
+from ...maps.picture import as_png, image_picture, overlay_picture
+from ...sandbox import Sandbox
 from ..configuration import PageTable
-from ..sandbox import Sandbox
 from ..store import Judged, Store
 from ..web import WebServer
 from .chart import HEIGHT, WIDTH, Chart, Value, measured_chart, p_value_chart

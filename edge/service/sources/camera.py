@@ -14,10 +14,9 @@ import numpy as np
 from ...errors import EdgeError
 from ...reading.arrays import as_npy
 from ..configuration import CameraTable
-from ..database import StoreFailed
 from ..faults import reach
 from ..patience import patiently
-from ..store import ImageTooLarge, Store
+from ..store import ImageTooLarge, Store, StoreFailed
 
 gi.require_version("Aravis", "0.8")
 from gi.repository import Aravis, GLib  # noqa: E402

@@ -13,10 +13,9 @@ import msgspec
 
 from ...errors import EdgeError
 from ..configuration import StandardInputTable
-from ..database import StoreFailed
 from ..faults import reach
 from ..patience import patiently
-from ..store import ImageTooLarge, Store
+from ..store import ImageTooLarge, Store, StoreFailed
 
 LONGEST_LINE = 2**16
 

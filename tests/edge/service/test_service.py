@@ -14,8 +14,8 @@ import onnx
 import pytest
 
 from fisherlens.edge import Runtime
+from fisherlens.edge.bundle.manifest import METADATA_KEY
 from fisherlens.edge.commands.serve import STOP_SECONDS
-from fisherlens.edge.manifest import METADATA_KEY
 from fisherlens.edge.service.faults import STEPS
 
 from ...bundles import run, usual_image

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from pydicom.dataset import FileDataset
 
-from fisherlens.edge.signature import sign
+from fisherlens.edge.bundle.signature import sign
 from fisherlens.models.form import BUNDLE as ANOTHER_MODALITY
 from fisherlens.models.mammography.unusual import attack
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fisherlens.edge.signature import sign
+from fisherlens.edge.bundle.signature import sign
 
 from ...edge.malformed import MALFORMED
 from ..drivers.web import HttpEndpoint

@@ -1,0 +1,1 @@
+"""Installing where there is no network: one file with everything, and what installs it."""

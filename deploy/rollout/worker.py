@@ -1,0 +1,81 @@
+"""One worker of a cluster: a runtime that is opened once, and parts that are scored where they are read."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import ray
+
+from fisherlens.edge.bundle import bundle_of
+from fisherlens.edge.digest import PREFIX, digest_of_file
+from fisherlens.edge.runtime import Explain, Runtime
+from fisherlens.edge.sandbox import Sandbox, SandboxFailed
+from fisherlens.edge.service.configuration import ScoringTable
+from fisherlens.edge.service.scoring import examined
+from fisherlens.edge.service.store import Waiting
+
+from .dataset import DIGEST, part_name, write_part
+from .errors import ArchiveRefused
+from .records import ACQUISITION, OUTCOMES, Acquired, Row, acquired_of
+from .sources import Source
+
+_BOUNDS = ScoringTable()
+"""What the process that reads files may take: as of a service whose configuration says nothing of it."""
+
+
+class Worker:
+    """Scores parts with one thread, so that as many workers as cores do not stand in each other's way."""
+
+    def __init__(
+        self, name: str, data: ray.ObjectRef, source: Source, out: Path, explain: Explain, done: ray.ObjectRef
+    ) -> None:
+        """name, data: the bundle's path and bytes. done: sorted digests of images that have records already. Both lie
+        in Ray's store, once on each node."""
+        self._runtime = Runtime(bundle_of(Path(name), ray.get(data), threads=1))
+        self._sandbox = Sandbox(_BOUNDS.decoding_bytes, _BOUNDS.decoding_seconds)
+        self._source, self._out, self._explain, self._done = source, out, explain, ray.get(done)
+
+    def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
+        """Score the images of a part and write their records. What is told is how many images there were, how many had
+        records before, how many records of each outcome there are now, and in `error` why they could not be written."""
+        locations = [str(location) for location in row["locations"]]
+        found = {location: self._records(location) for location in locations}
+        scored = {location: rows for location, rows in found.items() if rows}
+        counts = Counter[str](verdict.outcome for rows in scored.values() for verdict, _ in rows)
+        told = {"images": len(locations), "known": len(locations) - len(scored), "error": ""}
+        try:
+            write_part(self._out, part_name(list(scored)), list(scored.values()))
+        except OSError as error:
+            told["error"] = f"{self._out}: {error.strerror or error}"
+        return {**told, **{outcome: counts[outcome] for outcome in OUTCOMES}}
+
+    def _records(self, location: str) -> list[Row]:
+        """Records of all frames of an image; none where it has them already."""
+        try:
+            with self._source.fetched(location) as path:
+                digest = digest_of_file(path)
+                if digest is None:
+                    raise ArchiveRefused("no regular file that can be read")
+                if self._is_done(digest):
+                    return []
+                waiting = Waiting(digest, Path(location).name, path)
+                verdicts = examined(self._runtime, self._sandbox, waiting, self._explain)
+                acquired = self._acquired(location, path)
+        except (ArchiveRefused, OSError) as refusal:
+            reason = str(refusal) if isinstance(refusal, ArchiveRefused) else f"cannot be read: {refusal.strerror}"
+            return [(self._runtime.refused(reason, location, 1, None), Acquired(location=location))]
+        return [(verdict, acquired) for verdict in verdicts]
+
+    def _acquired(self, location: str, path: Path) -> Acquired:
+        try:
+            return acquired_of(location, self._sandbox.header(path, ACQUISITION))
+        except SandboxFailed:
+            return Acquired(location=location)
+
+    def _is_done(self, digest: str) -> bool:
+        key = np.array(bytes.fromhex(digest.removeprefix(PREFIX)), DIGEST)
+        place = int(np.searchsorted(self._done, key))
+        return place < len(self._done) and bool(self._done[place] == key)

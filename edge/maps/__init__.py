@@ -1,0 +1,1 @@
+"""Maps as pictures, and maps finer than the bundle's."""

@@ -1,0 +1,202 @@
+"""A process of its own for what comes from outside: parsing and decoding files.
+
+It has a limit of memory and of time, and may die: the service says so in the verdict, and starts another.
+What it answers is parsed as data of stated types and never unpickled.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import warnings
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pydicom
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset
+
+from .bundle.manifest import Input
+from .errors import EdgeError, ImageRefused
+from .preprocess import check_header, preprocess
+from .reading import is_dicom, open_image
+
+STUDY = (
+    "SpecificCharacterSet", "SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "PatientID",
+    "PatientName", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "StudyID", "AccessionNumber",
+    "ReferringPhysicianName", "PatientOrientation", "Laterality", "ImageLaterality", "Modality", "Rows", "Columns",
+    "NumberOfFrames",
+)  # fmt: skip
+"""Of an image's header, what goes into objects that are made for its study."""
+_NEEDED = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
+_LARGEST_ANSWER = 2**31 - 1
+_START_SECONDS = 60.0
+
+
+class SandboxFailed(EdgeError):
+    """The child process died or took too long: nothing is known of the file."""
+
+
+class _Died(SandboxFailed):
+    """The child process died."""
+
+
+class _Question(msgspec.Struct):
+    """input: to make the graph's image of frame `index`; None asks for the DICOM header, with `further` keywords."""
+
+    path: str
+    index: int
+    input: Input | None
+    further: tuple[str, ...] = ()
+
+
+class _Answer(msgspec.Struct):
+    """frames: of the file; 0 where it could not be opened. name: see `Decoded`. refusal: empty, or why there is
+    no image. header: in DICOM's JSON (PS3.18 annex F)."""
+
+    frames: int = 0
+    name: str = ""
+    refusal: str = ""
+    shape: tuple[int, ...] = ()
+    image: bytes = b""
+    header: str = ""
+
+
+class Decoded(msgspec.Struct, frozen=True):
+    """One frame of a file. frames: how many the file has, at least 1. image: float32 [1, C, H, W], or None
+    and the `refusal` in words. name: of a DICOM file its SOP Instance UID, or its digest where that cannot
+    be read, since its file's name may be a patient's; empty for others."""
+
+    frames: int
+    image: NDArray[np.float32] | None
+    refusal: str
+    name: str = ""
+
+
+class Sandbox:
+    """Decodes frames in a child process; used by one thread."""
+
+    def __init__(self, most_bytes: int, most_seconds: float) -> None:
+        self.most_bytes = most_bytes
+        self.most_seconds = most_seconds
+        self._process: multiprocessing.process.BaseProcess | None = None
+        self._pipe: Connection
+
+    def decode(self, path: Path, index: int, expected: Input) -> Decoded:
+        """Frame `index`, from 0, as the graph's image; a refusal in words whatever the file does."""
+        try:
+            answer = self._asked(_Question(os.fsdecode(path), index, expected))
+        except SandboxFailed as failure:
+            return Decoded(1, None, str(failure))
+        if answer.refusal:
+            return Decoded(max(answer.frames, 1), None, answer.refusal, answer.name)
+        image = np.frombuffer(answer.image, np.float32).reshape(answer.shape)
+        return Decoded(answer.frames, image, "", answer.name)
+
+    def header(self, path: Path, further: tuple[str, ...] = ()) -> Dataset | None:
+        """What a DICOM image says of its study, of the attributes in STUDY and of `further` keywords; None where the
+        file is not one.
+
+        Raises SandboxFailed where that could not be found out.
+        """
+        answer = self._asked(_Question(os.fsdecode(path), 0, None, further))
+        return None if answer.refusal else Dataset.from_json(answer.header)
+
+    def _asked(self, question: _Question) -> _Answer:
+        """One that died is asked once more, anew: what killed it may have come from outside of it."""
+        try:
+            return self._asked_once(question)
+        except _Died:
+            return self._asked_once(question)
+
+    def _asked_once(self, question: _Question) -> _Answer:
+        try:
+            self._ensure_running()
+            self._pipe.send_bytes(msgspec.msgpack.encode(question))
+            if not self._pipe.poll(self.most_seconds):
+                self.close()
+                raise SandboxFailed(f"reading it took longer than {self.most_seconds:g} s")
+            return msgspec.msgpack.decode(self._pipe.recv_bytes(_LARGEST_ANSWER), type=_Answer)
+        except (EOFError, OSError, msgspec.DecodeError) as error:
+            self.close()
+            raise _Died(f"the process that read it died; it may use {self.most_bytes:,} bytes of memory") from error
+
+    def close(self) -> None:
+        """End the child process."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.join()
+            self._pipe.close()
+            self._process = None
+
+    def _ensure_running(self) -> None:
+        if self._process is not None and self._process.is_alive():
+            return
+        self.close()
+        context = multiprocessing.get_context("spawn")
+        self._pipe, theirs = context.Pipe()
+        self._process = context.Process(target=_serve, args=(theirs, self.most_bytes), daemon=True)
+        self._process.start()
+        theirs.close()
+        if not self._pipe.poll(_START_SECONDS):
+            raise EOFError
+        self._pipe.recv_bytes(16)
+
+
+def _serve(pipe: Connection, most_bytes: int) -> None:
+    """The child: answer questions until the pipe closes."""
+    _limit(most_bytes)
+    warnings.simplefilter("ignore")  # they may quote a patient's data
+    pipe.send_bytes(b"ready")
+    while True:
+        try:
+            question = msgspec.msgpack.decode(pipe.recv_bytes(), type=_Question)
+        except EOFError:
+            return
+        try:
+            answer = msgspec.msgpack.encode(_answered(question))
+        except MemoryError:
+            answer = msgspec.msgpack.encode(_Answer(refusal="does not fit into memory"))
+        pipe.send_bytes(answer)
+
+
+def _answered(question: _Question) -> _Answer:
+    if question.input is None:
+        return _header(Path(question.path), question.further)
+    path = Path(question.path)
+    answer = _Answer(name=f"sha256:{path.name}" if is_dicom(path) else "")
+    try:
+        file = open_image(path)
+        answer.name = file.sop_instance_uid or answer.name
+        check_header(file.header, question.input)
+        answer.frames = file.header.frames
+        image = preprocess(file.frame(question.index), question.input)
+        answer.shape, answer.image = image.shape, image.tobytes()
+    except ImageRefused as refusal:
+        answer.refusal = str(refusal)
+    except Exception as error:  # whatever a file does, it is answered
+        answer.refusal = f"unexpected {type(error).__name__} while reading; please report it"
+    return answer
+
+
+def _header(path: Path, further: tuple[str, ...]) -> _Answer:
+    try:
+        dataset = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=[*STUDY, *further])
+        missing = [keyword for keyword in _NEEDED if not dataset.get(keyword)]
+        if missing:
+            return _Answer(refusal=f"without {', '.join(missing)}")
+        return _Answer(header=dataset.to_json())
+    except Exception as error:  # pydicom raises many kinds on damaged files
+        return _Answer(refusal=f"unexpected {type(error).__name__}")
+
+
+def _limit(most_bytes: int) -> None:
+    """Memory, core files and further processes; Windows has no such limits."""
+    try:
+        import resource
+    except ImportError:
+        return
+    resource.setrlimit(resource.RLIMIT_AS, (most_bytes, most_bytes))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

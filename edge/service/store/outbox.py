@@ -1,0 +1,96 @@
+"""What is still to be delivered, to whom, and what an operator gave up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..faults import reach
+from .database import Database
+
+
+@dataclass(frozen=True)
+class Pending:
+    """A verdict that is to be delivered to one destination."""
+
+    id: str
+    record: bytes
+    digest: str
+
+
+@dataclass(frozen=True)
+class Undelivered:
+    """A delivery that failed, or was given up. created: when its verdict was."""
+
+    verdict: str
+    destination: str
+    state: str
+    attempts: int
+    error: str | None
+    created: str
+
+
+class Outbox:
+    """Deliveries of verdicts, which `Store.add_verdicts` puts in."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def pending(self, destination: str, most: int = 100) -> list[Pending]:
+        """Verdicts that are to be delivered to a destination, oldest first; but those that failed often stand
+        behind those that failed less, so that a verdict which is never taken holds up no other."""
+        rows = self._database.read(
+            "SELECT verdict.id, record, image FROM delivery JOIN verdict ON verdict.id = verdict "
+            "WHERE destination = ? AND state = 'pending' ORDER BY attempts, delivery.rowid LIMIT ?",
+            (destination, most),
+        )
+        return [Pending(*row) for row in rows]
+
+    def delivered(self, identifier: str, destination: str) -> None:
+        """A destination has taken a verdict."""
+        reach("delivered, not noted")
+        with self._database.transaction() as connection:
+            connection.execute(
+                "UPDATE delivery SET state = 'delivered', error = NULL WHERE verdict = ? AND destination = ?",
+                (identifier, destination),
+            )
+        reach("delivery noted")
+
+    def failed(self, identifier: str, destination: str, error: str) -> None:
+        """A destination has not taken a verdict: it stays pending."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                "UPDATE delivery SET attempts = attempts + 1, error = ? WHERE verdict = ? AND destination = ?",
+                (error, identifier, destination),
+            )
+
+    def abandon(self, identifier: str, destination: str) -> bool:
+        """Give a pending delivery up, as an operator has said; False where there is none."""
+        return self._moved(identifier, destination, "pending", "abandoned")
+
+    def take_up(self, identifier: str, destination: str) -> bool:
+        """Make a delivery that was given up pending again; False where there is none."""
+        return self._moved(identifier, destination, "abandoned", "pending")
+
+    def _moved(self, identifier: str, destination: str, before: str, after: str) -> bool:
+        with self._database.transaction() as connection:
+            moved = connection.execute(
+                "UPDATE delivery SET state = ?, attempts = 0 WHERE verdict = ? AND destination = ? AND state = ?",
+                (after, identifier, destination, before),
+            )
+        return moved.rowcount == 1
+
+    def undelivered(self, most: int = -1) -> list[Undelivered]:
+        """Deliveries that failed at least once or were given up, the oldest first: all, or so many."""
+        rows = self._database.read(
+            "SELECT verdict, destination, state, attempts, error, created FROM delivery "
+            "JOIN verdict ON verdict.id = verdict "
+            "WHERE state = 'abandoned' OR (state = 'pending' AND attempts > 0) ORDER BY delivery.rowid "
+            "LIMIT ?",
+            (most,),
+        )
+        return [Undelivered(*row) for row in rows]
+
+    def counts(self) -> dict[tuple[str, str], int]:
+        """How many deliveries there are by destination and state."""
+        rows = self._database.read("SELECT destination, state, count(*) FROM delivery GROUP BY 1, 2")
+        return {(destination, state): count for destination, state, count in rows}

@@ -1,0 +1,1 @@
+"""Checks: statistics of the Fisher quantities, and the p-values by which they flag."""

@@ -1,0 +1,65 @@
+"""Squares added up by groups of channels: finer than a whole layer, coarser than each channel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import onnx_ir as ir
+
+from ..graph.tape import Tape, shape_of
+from ..network.layers import Layer
+
+CHOICES = (16, 8, 4, 2, 1)
+"""Groups a layer that are chosen among. More than 16 told less on the networks of models/fashion."""
+
+IMAGES_PER_FEATURE = 10
+"""Fitting images that a profile should have for each of its features."""
+
+
+def group_count(channels: int, most: int) -> int:
+    """The largest number of equal groups up to `most`."""
+    return max(count for count in range(1, min(channels, most) + 1) if channels % count == 0)
+
+
+def squares_by_group(tape: Tape, values: Sequence[ir.Value], most: int) -> ir.Value:
+    """Sum of squares of some values that have the same channels, for each group of them, [G]: the k-th
+    group has the channels k, k + G, k + 2G, ...
+
+    Channels are axis 1 of an image [N, C, H, W], the last axis of anything else.
+    """
+    terms = [_squares_by_group(tape, value, most) for value in values]
+    return terms[0] if len(terms) == 1 else tape.Sum(*terms)
+
+
+def _squares_by_group(tape: Tape, value: ir.Value, most: int) -> ir.Value:
+    shape = shape_of(value)
+    axis = _channel_axis(shape)
+    groups = group_count(shape[axis], most)
+    if groups == 1:
+        return tape.Unsqueeze(tape.ReduceSumSquare(value, keepdims=0), [0])
+    others = [i for i in range(len(shape)) if i != axis]
+    per_channel = tape.ReduceSumSquare(value, others, keepdims=0)
+    if groups == shape[axis]:
+        return per_channel
+    return tape.ReduceSum(tape.Reshape(per_channel, [-1, groups]), [0], keepdims=0)
+
+
+def _channel_axis(shape: tuple[int, ...]) -> int:
+    return 1 if len(shape) == 4 else len(shape) - 1
+
+
+def profile_size(layers: Sequence[Layer], results: Sequence[ir.Value], most: int) -> int:
+    """How many features a Fisher profile of everything has."""
+
+    def groups(value: ir.Value) -> int:
+        shape = shape_of(value)
+        return group_count(shape[_channel_axis(shape)], most)
+
+    of_layers = sum(1 + groups(layer.uses[0].output) + groups(layer.uses[0].image) for layer in layers)
+    return of_layers + sum(groups(result) for result in results)
+
+
+def chosen_groups(layers: Sequence[Layer], results: Sequence[ir.Value], fitting: int) -> int:
+    """As many groups as so many fitting images allow."""
+    sizes = {most: profile_size(layers, results, most) for most in CHOICES}
+    return next((most for most, size in sizes.items() if size * IMAGES_PER_FEATURE <= fitting), 1)

@@ -1,0 +1,71 @@
+"""The members' forward graphs as one graph that reads one image, and copies of it for other images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import onnx_ir as ir
+
+from fisherlens.edge.bundle.cost import FORWARD_PREFIX
+
+from ..derivatives.reverse import ancestors
+from ..graph.tape import OPSET, Tape, move, shape_of
+from .layers import Layer, layers
+
+
+@dataclass(frozen=True)
+class Forward:
+    """All members in one graph that reads `image`.
+
+    images: each member's own copy of the image, so that derivatives can be taken one by one. members: each
+    one's layers.
+    """
+
+    tape: Tape
+    image: ir.Value
+    images: list[ir.Value]
+    outputs: list[list[ir.Value]]
+    members: list[list[Layer]]
+
+    @property
+    def layers(self) -> list[Layer]:
+        """Of all members, one after the other."""
+        return [layer for member in self.members for layer in member]
+
+
+def join(members: Sequence[ir.Model]) -> Forward:
+    """One graph of several normalised members; it takes their nodes."""
+    (first,) = members[0].graph.inputs
+    image = ir.val("image", dtype=ir.DataType.FLOAT, shape=shape_of(first))
+    graph = ir.Graph([image], [], nodes=[], name="fisherlens", opset_imports={"": OPSET})
+    tape = Tape(graph)
+    images, outputs, found = [], [], []
+    for number, member in enumerate(members):
+        own = tape.Identity(image)
+        own.shape, own.dtype = image.shape, image.dtype
+        results = list(member.graph.outputs)
+        found.append(layers(member.graph))
+        for node in member.graph:
+            node.name = f"{FORWARD_PREFIX}{number}/{node.name}"
+        ir.convenience.replace_all_uses_with(member.graph.inputs[0], own, replace_graph_outputs=True)
+        move(member.graph, graph, prefix=f"member{number}.")
+        images.append(own)
+        outputs.append(results)
+    return Forward(tape, image, images, outputs, found)
+
+
+def repeated(tape: Tape, results: Sequence[ir.Value], instead: Mapping[ir.Value, ir.Value]) -> list[ir.Value]:
+    """The results once more, written onto `tape`, with some values replaced: the nodes that depend on
+    those are copied, weights and all else are shared. For a copy inside a subgraph, too."""
+    copies: dict[ir.Value, ir.Value] = dict(instead)
+    for node in ancestors(results):
+        if copies.keys().isdisjoint(node.inputs) or not copies.keys().isdisjoint(node.outputs):
+            continue
+        inputs = [copies.get(value, value) if value is not None else None for value in node.inputs]
+        copy = ir.Node(node.domain, node.op_type, inputs, node.attributes.values(), num_outputs=len(node.outputs))
+        for output, old in zip(copy.outputs, node.outputs, strict=True):
+            output.shape, output.type = old.shape, old.type
+        tape.graph.append(copy)
+        copies.update(zip(node.outputs, copy.outputs, strict=True))
+    return [copies.get(value, value) for value in results]

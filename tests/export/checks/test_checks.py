@@ -1,0 +1,126 @@
+"""Checks and coverage, against counting and properties that must hold."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx_ir as ir
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.spatial.distance import mahalanobis
+
+from fisherlens.edge.bundle import open_session
+from fisherlens.export.calibration.images import fit_temperature
+from fisherlens.export.checks.profile import (
+    ROUNDING,
+    conformal_factor,
+    fit_profile,
+    needed,
+    p_value,
+    require_enough,
+    usual_statistics,
+)
+from fisherlens.export.errors import CalibrationError
+from fisherlens.export.graph.tape import IR_VERSION, OPSET, Tape
+
+
+def graph_p_value(usual: np.ndarray, statistic: float) -> float:
+    value = ir.val("statistic", dtype=ir.DataType.FLOAT, shape=())
+    graph = ir.Graph([value], [], nodes=[], name="p", opset_imports={"": OPSET})
+    p = p_value(Tape(graph), value, usual.astype(np.float32))
+    p.name, p.dtype = "p", ir.DataType.FLOAT
+    graph.outputs.append(p)
+    session = open_session(ir.to_proto(ir.Model(graph, ir_version=IR_VERSION)).SerializeToString())
+    return float(session.run(None, {"statistic": np.array(statistic, np.float32)})[0])
+
+
+@settings(max_examples=30, deadline=None)
+@given(usual=st.lists(st.integers(-5, 5), min_size=1, max_size=40), statistic=st.integers(-6, 6))
+def test_the_p_value_counts_usual_statistics_that_are_as_large(usual: list[int], statistic: int) -> None:
+    expected = (1 + sum(t >= statistic for t in usual)) / (len(usual) + 1)
+    assert graph_p_value(np.array(usual, float), statistic) == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_statistic_that_is_no_number_is_the_most_unusual() -> None:
+    assert graph_p_value(np.arange(99.0), float("nan")) == pytest.approx(0.01)
+    assert graph_p_value(np.arange(99.0), float("inf")) == pytest.approx(0.01)
+
+
+def test_p_values_of_exchangeable_images_are_at_most_alpha_as_often_as_alpha() -> None:
+    rng = np.random.default_rng(0)
+    alpha, trials = 0.05, 4000
+    flagged = 0
+    for _ in range(trials):
+        sample = rng.standard_cauchy(60)
+        flagged += (1 + np.sum(sample[1:] >= sample[0])) / 60 <= alpha
+    assert flagged / trials <= alpha + 3 * np.sqrt(alpha * (1 - alpha) / trials)
+
+
+@pytest.mark.parametrize(("alpha", "checks"), [(0.01, 1), (0.01, 2), (0.05, 2), (0.2, 1)])
+def test_the_needed_number_of_images_is_the_least_that_can_flag(alpha: float, checks: int) -> None:
+    count = needed(alpha, checks)
+    assert 1 / (count // 2 + 1) <= alpha / checks + 1e-12
+    assert 1 / (count // 2) > alpha / checks
+    require_enough(count, alpha, checks)
+    with pytest.raises(CalibrationError, match=f"needs at least {count}"):
+        require_enough(count - 1, alpha, checks)
+
+
+def test_the_profile_is_the_mahalanobis_distance_to_what_the_regressors_predict() -> None:
+    rng = np.random.default_rng(1)
+    count, size = 400, 6
+    regressors = np.column_stack([np.ones(count), rng.normal(size=(count, 2))])
+    true_mean = rng.normal(size=(3, size))
+    mixing = rng.normal(size=(size, size))
+    features = regressors @ true_mean + rng.normal(size=(count, size)) @ mixing
+    profile = fit_profile(features.astype(np.float32), regressors.astype(np.float32))
+    statistics = usual_statistics(profile, features.astype(np.float32), regressors.astype(np.float32))
+    fitted, *_ = np.linalg.lstsq(regressors, features, rcond=None)
+    deviations = features - regressors @ fitted
+    precision = np.linalg.inv(deviations.T @ deviations / count + ROUNDING**2 * np.eye(size))
+    expected = [mahalanobis(d, np.zeros(size), precision) ** 2 for d in deviations]
+    np.testing.assert_allclose(statistics, expected, rtol=1e-3)
+
+
+def test_collinear_features_leave_the_statistic_steady() -> None:
+    """A feature that repeats another tells nothing: what rounding adds must not flag."""
+    rng = np.random.default_rng(2)
+    base = rng.normal(size=(300, 3))
+    features = np.column_stack([base, base.sum(axis=1)]).astype(np.float32)
+    ones = np.ones((300, 1), np.float32)
+    profile = fit_profile(features, ones)
+    rounded = features + rng.normal(scale=1e-5, size=features.shape).astype(np.float32)
+    before, after = (usual_statistics(profile, f, ones) for f in (features, rounded))
+    np.testing.assert_allclose(before, after, rtol=0.02, atol=0.02)
+
+
+def test_too_few_images_for_the_profile_are_refused() -> None:
+    with pytest.raises(CalibrationError, match="at least 40"):
+        fit_profile(np.zeros((19, 10), np.float32), np.ones((19, 1), np.float32))
+
+
+@given(st.lists(st.floats(0, 10), min_size=19, max_size=60), st.sampled_from([0.5, 0.9, 0.95]))
+def test_the_conformal_factor_covers_its_share_of_the_scores(scores: list[float], probability: float) -> None:
+    factor = conformal_factor(np.array(scores), probability)
+    assert np.sum(np.array(scores) <= factor) >= np.ceil((len(scores) + 1) * probability)
+
+
+def test_a_coverage_that_the_targets_cannot_give_is_refused() -> None:
+    with pytest.raises(CalibrationError, match="at least 19"):
+        conformal_factor(np.arange(18.0), 0.95)
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
+def test_the_temperature_that_made_the_classes_is_found(temperature: float) -> None:
+    rng = np.random.default_rng(3)
+    logits = rng.normal(scale=4, size=(20_000, 5))
+    gumbel = rng.gumbel(size=logits.shape)
+    classes = (logits / temperature + gumbel).argmax(axis=1)
+    assert fit_temperature(logits[:, None].astype(np.float32), classes) == pytest.approx(temperature, rel=0.05)
+
+
+def test_pixels_of_which_nothing_is_known_take_no_part_in_the_coverage_factor() -> None:
+    scores = np.random.default_rng(0).exponential(size=(40, 6, 5))
+    masked = np.pad(scores, ((0, 0), (1, 2), (3, 0)), constant_values=np.nan)
+    assert conformal_factor(masked, 0.95) == conformal_factor(scores, 0.95)
+    assert np.mean(scores <= conformal_factor(scores, 0.95)) == pytest.approx(39 / 40, abs=1 / scores.size)
