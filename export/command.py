@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
 
-from fisherlens.edge.bundle.manifest import Input
+from fisherlens.edge.bundle.manifest import Design, Input, Manifest
 
-from .checks.judgement import CHECKS, DEFAULT_CHECKS, PROFILE
-from .heads import HEADS, Asked, Head
+from .checks import CHECKS
+from .heads import HEADS, Head, HeadOptions
 from .maps import MAPS
+
+if TYPE_CHECKING:
+    from .heads.input_noise import InputNoise
+    from .pipeline import Request
 
 _SIZE = (click.IntRange(1), click.IntRange(1))
 
@@ -45,11 +50,16 @@ _SIZE = (click.IntRange(1), click.IntRange(1))
     show_default=True,
     help="Variance that grows with the pixel, per image unit.",
 )
+@click.option(
+    "--input-noise-correlation",
+    type=click.Path(path_type=Path),
+    help="Kernel [k, k] (.npy) that white noise is filtered by.",
+)
 @click.option("--input-draws", type=click.IntRange(2), help="Propagate noise by so many draws, not to first order.")
 @click.option("--classes", help="Names of the classes, separated by commas.")
 @click.option("--name", help="The bundle's name; by default the output's.")
 @click.option("--bundle-version", default="1", show_default=True)
-@click.option("--check", "checks", multiple=True, type=click.Choice(CHECKS), help="Repeat for several.")
+@click.option("--check", "checks", multiple=True, type=click.Choice(list(CHECKS)), help="Repeat for several.")
 @click.option("--combine", is_flag=True, help="One statistic of all checks flags, not each with its share of alpha.")
 @click.option(
     "--alpha",
@@ -73,24 +83,58 @@ _SIZE = (click.IntRange(1), click.IntRange(1))
 @click.option("--offset", type=float, default=0.0, show_default=True, help="image = (pixel - offset) * scale")
 @click.option("--scale", type=float, help="By default 1 / (2^bits - 1), or 1 for floating pixels.")
 @click.option("--tolerance", type=float, default=1e-3, show_default=True, help="Largest relative parity difference.")
-def export_command(networks: tuple[str, ...], folder: Path, output: Path, targets: Path | None, **options: Any) -> None:
+def export_command(
+    networks: tuple[str, ...], folder: Path, output: Path, targets: Path | None, **options: object
+) -> None:
     """Write a bundle from NETWORK (package.module:factory, or a forward .onnx file; several are an
     ensemble's members) and a folder of usual images that it was not trained on."""
     from .errors import ExportError
 
     try:
-        _export(networks, folder, output, targets, options)
+        manifest = _exported(networks, folder, output, targets, msgspec.convert(options, ExportOptions))
     except ExportError as error:
         raise click.ClickException(str(error)) from error
+    _report(manifest, output)
 
 
-def _export(
-    networks: tuple[str, ...], folder: Path, output: Path, targets: Path | None, options: dict[str, Any]
-) -> None:
+class ExportOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the command line says beside networks, images and targets, by the options' names."""
+
+    head: str
+    selected: tuple[int, ...]
+    logarithmic: bool
+    dropout_masks: int | None
+    input_noise: float | None
+    input_noise_proportional: float
+    input_noise_correlation: Path | None
+    input_draws: int | None
+    classes: str | None
+    name: str | None
+    bundle_version: str
+    checks: tuple[str, ...]
+    combine: bool
+    alpha: float
+    coverage: float
+    groups: int | None
+    probes: int | None
+    cost: float | None
+    map_kind: str
+    map_bytes: int
+    crop: tuple[int, int] | None
+    resize: tuple[int, int] | None
+    offset: float
+    scale: float | None
+    tolerance: float
+
+
+def _exported(
+    networks: tuple[str, ...], folder: Path, output: Path, targets: Path | None, options: ExportOptions
+) -> Manifest:
     from rich.console import Console
     from rich.progress import Progress
 
-    from .calibration.images import Folder, read_targets
+    from .calibration.images import Folder
+    from .calibration.targets import read_targets
     from .network.source import load, select
     from .pipeline import export
 
@@ -104,13 +148,15 @@ def _export(
         def progress(items: Iterable[Any], label: str) -> Iterable[Any]:
             return display.track(list(items), description=label)
 
-        masks = options["dropout_masks"]
+        masks = options.dropout_masks
         loaded = [member for network in progress(networks, "trace") for member in load(network, shape, masks)]
-        members = [select(member, options["selected"]) for member in loaded]
-        asked = Asked(options["logarithmic"], options["coverage"], members[0].posterior)
-        request = _request(HEADS[options["head"]](asked), accepted, output, options)
-        manifest = export(members, images, known, request, output, progress)
-    agreement = manifest.parity
+        members = [select(member, options.selected) for member in loaded]
+        head = HEADS[options.head].of(HeadOptions(options.logarithmic, options.coverage, members[0].posterior))
+        return export(members, images, known, _request(head, accepted, output, options), output, progress)
+
+
+def _report(manifest: Manifest, output: Path) -> None:
+    """Print what was written, and how it was calibrated."""
     click.echo(f"{output}: {output.stat().st_size:,} bytes, {len(manifest.fisher.layers)} layers")
     if manifest.coverage:
         click.echo("coverage factors: " + ", ".join(f"{k:.3g}" for k in manifest.coverage.factors))
@@ -120,66 +166,69 @@ def _export(
         for label, design in (("chosen", manifest.budget.chosen), ("best at any cost", manifest.budget.best)):
             click.echo(f"{label}: {_described(design)}")
         click.echo(f"measured on {manifest.budget.images} images with {manifest.budget.perturbation}")
+    agreement = manifest.parity
     click.echo(
         f"parity with {agreement.framework} over {agreement.images} images: worst difference {agreement.absolute:.3g} "
         f"absolute, {agreement.relative:.3g} relative (at most {agreement.tolerance:g})"
     )
 
 
-def _input(accepted: Input, options: dict[str, Any]) -> Input:
+def _input(accepted: Input, options: ExportOptions) -> Input:
     """What the calibration images are, and the way from their pixels to the graph's image."""
-    scale = options["scale"]
+    scale = options.scale
     if scale is None:
         scale = 1.0 if accepted.bits_stored is None else 1.0 / (2**accepted.bits_stored - 1)
-    geometry = {key: tuple(options[key]) if options[key] else None for key in ("crop", "resize")}
-    return msgspec.structs.replace(accepted, **geometry, offset=options["offset"], scale=scale)
-
-
-def _request(head: Head, accepted: Input, output: Path, options: dict[str, Any]) -> Any:
-    from .pipeline import Request
-
-    return Request(
-        name=options["name"] or output.stem,
-        version=options["bundle_version"],
-        head=head,
-        input=accepted,
-        classes=tuple(options["classes"].split(",")) if options["classes"] else (),
-        checks=_checks(options),
-        input_noise=_input_noise(options),
-        alpha=options["alpha"],
-        combine=options["combine"],
-        coverage_probability=options["coverage"],
-        groups=options["groups"],
-        probes=options["probes"],
-        map_kind=options["map_kind"],
-        map_bytes=options["map_bytes"],
-        cost=options["cost"],
-        tolerance=options["tolerance"],
+    return msgspec.structs.replace(
+        accepted, crop=options.crop, resize=options.resize, offset=options.offset, scale=scale
     )
 
 
-def _checks(options: dict[str, Any]) -> tuple[str, ...]:
-    """Those asked for; all by default, within a budget the one that can be cut to it."""
-    default = DEFAULT_CHECKS if options["cost"] is None else (PROFILE,)
-    return tuple(name for name in CHECKS if name in (options["checks"] or default))
+def _request(head: Head, accepted: Input, output: Path, options: ExportOptions) -> Request:
+    from .pipeline import Request
+
+    return Request(
+        name=options.name or output.stem,
+        version=options.bundle_version,
+        head=head,
+        input=accepted,
+        classes=tuple(options.classes.split(",")) if options.classes else (),
+        checks=_checks(options),
+        input_noise=_input_noise(options),
+        alpha=options.alpha,
+        combine=options.combine,
+        coverage_probability=options.coverage,
+        groups=options.groups,
+        probes=options.probes,
+        map_kind=options.map_kind,
+        map_bytes=options.map_bytes,
+        cost=options.cost,
+        tolerance=options.tolerance,
+    )
 
 
-def _input_noise(options: dict[str, Any]) -> Any:
+def _checks(options: ExportOptions) -> tuple[str, ...]:
+    """Those asked for, in the table's order; by default within a budget those that can be cut to it."""
+    default = [name for name, kind in CHECKS.items() if (kind.default if options.cost is None else kind.by_layer)]
+    return tuple(name for name in CHECKS if name in (options.checks or default))
+
+
+def _input_noise(options: ExportOptions) -> InputNoise | None:
     from .errors import CalibrationError
-    from .heads.input_noise import InputNoise
+    from .heads.input_noise import InputNoise, read_correlation
 
-    constant, proportional = options["input_noise"], options["input_noise_proportional"]
-    if constant is None:
-        if proportional or options["input_draws"]:
+    kernel = options.input_noise_correlation
+    if options.input_noise is None:
+        if options.input_noise_proportional or options.input_draws or kernel:
             raise CalibrationError("input noise without --input-noise, its constant part in the image's unit")
         return None
-    draws = options["input_draws"]
-    if draws is None:
-        return InputNoise(constant, proportional)
-    return InputNoise(constant, proportional, method="draws", draws=draws)
+    noise = InputNoise(
+        options.input_noise, options.input_noise_proportional, None if kernel is None else read_correlation(kernel)
+    )
+    draws = options.input_draws
+    return noise if draws is None else replace(noise, method="draws", draws=draws)
 
 
-def _described(design: Any) -> str:
+def _described(design: Design) -> str:
     return (
         f"{design.cost:.2f} times the forward pass, {design.probes} probes, activations of {len(design.activations)} "
         f"and parameters of {len(design.parameters)} layers, {100 * design.power:.0f} % detected, "

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 import onnx
 import torch
-from onnx import numpy_helper
 from torch import nn
+
+from fisherlens.export.network.forward import member_weights
 
 Member = TypeVar("Member", bound=nn.Module)
 
@@ -36,15 +36,10 @@ def load(path: Path, make: Callable[[], Member]) -> list[Member]:
 def members_of(bundle: Path, make: Callable[[], Member]) -> list[Member]:
     """The members whose weights stand in a bundle's initializers, each made anew and given its weights. What a
     member has for its training alone is not in the bundle, and stays as `make` made it."""
-    states: dict[int, dict[str, torch.Tensor]] = {}
-    for initializer in onnx.load(bundle).graph.initializer:
-        named = re.fullmatch(r"member(\d+)\.(.+?)_\d+_\d+", initializer.name)
-        if named:
-            weights = torch.from_numpy(numpy_helper.to_array(initializer).copy())
-            states.setdefault(int(named[1]), {})[named[2]] = weights
     members = []
-    for _, state in sorted(states.items()):
+    for weights in member_weights(onnx.load(bundle)):
         member = make().eval()
-        member.load_state_dict({key: value for key, value in state.items() if key in member.state_dict()}, strict=False)
+        known = {name: torch.from_numpy(array.copy()) for name, array in weights.items() if name in member.state_dict()}
+        member.load_state_dict(known, strict=False)
         members.append(member)
     return members

@@ -49,23 +49,45 @@ class Measurand(msgspec.Struct, frozen=True, kw_only=True):
 class Coverage(msgspec.Struct, frozen=True, kw_only=True):
     """How the expanded uncertainty U = k u was found.
 
-    factors: k for each measurand. basis: "conformal" (split conformal calibration on
-    `calibration_size` images with known values) or "normal" (assumed, without calibration).
+    factors: k for each measurand. basis: "conformal", split conformal calibration on
+    `calibration_size` images with known values.
     """
 
     probability: float
     factors: tuple[float, ...]
-    basis: Literal["conformal", "normal"]
+    basis: Literal["conformal"]
     calibration_size: int
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):
     """One check, in the order of the graph's `statistic` and `p_value`: it flags where the p-value
-    is at or below alpha. calibration_size: usual images that the p-value counts over."""
+    is at or below alpha. calibration_size: usual images that the p-value counts over. meaning: what is said of an
+    image that is flagged, behind the check's name. flags: whether it flags, or is shown only.
+    """
 
     name: str
     alpha: float
     calibration_size: int
+    meaning: str = ""
+    flags: bool = True
+
+    def __post_init__(self) -> None:
+        """Fill in what manifests of before do not say: their words stood on the device, and an alpha of 0 meant a
+        check that is shown only."""
+        if not self.meaning:
+            msgspec.structs.force_setattr(self, "meaning", _MEANINGS_BEFORE.get(self.name, "unusual"))
+        if self.alpha == 0.0:
+            msgspec.structs.force_setattr(self, "flags", False)
+
+
+_MEANINGS_BEFORE = {
+    "fisher_trace": "Fisher information is larger than on nearly all usual images",
+    "fisher_profile": "Fisher information is spread over the network's layers as on hardly any usual image",
+    "fisher_form": "the prediction's entropy depends on the parameters as on hardly any usual image",
+    "largest_eigenvalue": "a small change of the image changes the result as on hardly any usual image",
+    "ensemble_disagreement": "the networks of the ensemble disagree as on hardly any usual image",
+    "combined": "the checks together are as far from usual as on hardly any usual image",
+}
 
 
 class Calibration(msgspec.Struct, frozen=True, kw_only=True):

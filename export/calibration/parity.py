@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from fisherlens.edge.bundle.manifest import Parity
 
 from ..errors import ParityError
+from ..graph.tape import TINY
 from ..network.source import Network
+from ..progress import Progress
 from .images import Images
 
 TOLERANCE = 1e-3
@@ -22,7 +24,7 @@ def compare(
     images: Images,
     bundled: Sequence[Sequence[NDArray[np.float32]]],
     tolerance: float,
-    progress: Callable[[Iterable], Iterable],
+    progress: Progress,
 ) -> Parity:
     """Worst difference between each network, run by its framework, and its outputs in the bundle.
 
@@ -31,13 +33,13 @@ def compare(
     """
     absolute = relative = 0.0
     largest = [[float(np.abs(output).max()) for output in outputs] for outputs in bundled]
-    for index, read in enumerate(progress(images)):
+    for index, read in enumerate(progress(images, "compare")):
         image = read()
         for network, outputs, magnitudes in zip(networks, bundled, largest, strict=True):
             for theirs, ours, magnitude in zip(network.forward(image), outputs, magnitudes, strict=True):
                 difference = float(np.abs(theirs - ours[index]).max())
                 absolute = max(absolute, difference)
-                relative = max(relative, difference / max(magnitude, 1e-30))
+                relative = max(relative, difference / max(magnitude, TINY))
     if not relative <= tolerance:
         raise ParityError(
             f"the bundle differs from {networks[0].framework} by {absolute:.3g} ({relative:.3g} relative), expected at "

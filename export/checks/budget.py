@@ -14,19 +14,19 @@ from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
-import onnx_ir as ir
 from numpy.typing import NDArray
 
-from fisherlens.edge.bundle import Session, open_session
+from fisherlens.edge.bundle import Session
 from fisherlens.edge.bundle.manifest import Budget, Design
 
-from ..calibration.images import Images, collect
+from ..calibration.collect import collect
+from ..calibration.images import COUNTING, FITTING, Images
 from ..errors import CalibrationError
-from ..fisher.fisher_graph import Instrumented
-from ..graph.model import as_model
+from ..fisher.fisher_graph import FisherGraph
+from ..fisher.profile import Selection
 from ..progress import Progress
-from . import profile as checks
-from .profile import Selection
+from .kind import evaluated
+from .profile import fitted_profile
 
 PERTURBED = 100
 """Images that are perturbed to measure detection."""
@@ -44,7 +44,7 @@ RUNS = 15
 class _Candidate:
     """A design with what it detects; cost and graph are measured when its turn comes."""
 
-    instrumented: Instrumented
+    graph: FisherGraph
     probes: int
     power: float
     auroc: float
@@ -53,27 +53,26 @@ class _Candidate:
 class _Whole:
     """The graph with everything in it, and the features of images by it."""
 
-    def __init__(self, instrumented: Instrumented) -> None:
-        self.instrumented = instrumented
-        outputs = {"features": instrumented.features, "regressors": instrumented.readout.regressors}
-        self._model = as_model(instrumented.forward.tape.graph, outputs)
+    def __init__(self, graph: FisherGraph) -> None:
+        self.graph = graph
+        self._session = graph.session({"features": graph.features, "regressors": graph.readout.regressors})
 
     def features(self, images: Images, progress: Progress) -> tuple[NDArray, NDArray]:
         """Features and regressors, [images, ...] each."""
-        found = collect(self._model, images, lambda items: progress(items, "measure detection"))
+        found = collect(self._session, images, progress, "measure detection")
         return found["features"], found["regressors"]
 
 
 def choose(
-    build: Callable[[int], Instrumented], images: Images, limit: float, alpha: float, progress: Progress
-) -> tuple[Instrumented, Budget]:
+    build: Callable[[int], FisherGraph], images: Images, limit: float, alpha: float, progress: Progress
+) -> tuple[FisherGraph, Budget]:
     """The best design whose graph takes at most `limit` times as long as the forward pass.
 
     build: the whole graph with so many probes. Raises CalibrationError where not even the cheapest
     design fits, or no design can be fitted to so few images.
     """
     wholes = {probes: _Whole(build(probes)) for probes in progress(PROBES, "differentiate")}
-    whole = wholes[1].instrumented
+    whole = wholes[1].graph
     forward = _Timed(whole, images[0]())
     cheapest = forward.ratio(whole.with_only(min(_selections(whole.selection), key=lambda selection: selection.size)))
     if cheapest > limit:  # told before detection is measured, which takes longer
@@ -82,7 +81,7 @@ def choose(
     candidates = [c for p, whole in wholes.items() for c in _candidates(whole, p, images, perturbed, alpha, progress)]
     if not candidates:
         raise CalibrationError(f"{len(images)} calibration images are too few for any profile. Give more images.")
-    candidates.sort(key=lambda c: (-c.auroc, c.probes, c.instrumented.selection.size))
+    candidates.sort(key=lambda c: (-c.auroc, c.probes, c.graph.selection.size))
     chosen, cost = _first_within(candidates, forward, limit, progress)
     if chosen is None:
         raise _too_dear(limit, cheapest)
@@ -90,11 +89,11 @@ def choose(
     budget = Budget(
         limit=limit,
         chosen=_design(chosen, cost),
-        best=_design(best, forward.ratio(best.instrumented)),
+        best=_design(best, forward.ratio(best.graph)),
         perturbation=f"{size:.2g} standard deviations of the image along the sign of a score factor's gradient",
         images=len(perturbed),
     )
-    return chosen.instrumented, budget
+    return chosen.graph, budget
 
 
 def _too_dear(limit: float, cheapest: float) -> CalibrationError:
@@ -108,9 +107,8 @@ def _perturbed(
 ) -> tuple[float, list[NDArray[np.float32]]]:
     """Images that are changed the way that changes the network's result most, by as little as the whole
     profile detects: their size, and they themselves."""
-    counted = [images[i]() for i in range(1, len(images), 2)][:PERTURBED]
-    graph, gradient = whole.instrumented.forward.tape.graph, whole.instrumented.information.gradient
-    session = _session(as_model(graph, {"gradient": gradient}))
+    counted = [read() for read in images[COUNTING][:PERTURBED]]
+    session = whole.graph.session({"gradient": whole.graph.information.gradient}, threads=1)
     signs = [np.sign(session.run(None, {"image": image})[0]) for image in progress(counted, "perturb")]
     scale = float(np.std(np.stack(counted)))
     usual = whole.features(images, progress)
@@ -133,17 +131,17 @@ def _candidates(
 ) -> list[_Candidate]:
     usual = whole.features(images, progress)
     changed = whole.features([lambda x=x: x for x in perturbed], progress)  # type: ignore[misc]
-    instrumented, found = whole.instrumented, []
-    for selection in _selections(instrumented.selection):
-        detected = _detection(usual, changed, selection.columns(instrumented.information), alpha)
+    graph, found = whole.graph, []
+    for selection in _selections(graph.selection):
+        detected = _detection(usual, changed, selection.columns(graph.information), alpha)
         if detected is not None and (probes == 1 or selection.activations):
-            found.append(_Candidate(instrumented.with_only(selection), probes, *detected))
+            found.append(_Candidate(graph.with_only(selection), probes, *detected))
     return found
 
 
 def _selections(whole: Selection) -> list[Selection]:
-    """From the outputs' side so many layers' activations, of these so many layers' parameters, and so
-    many layers' energies: near the image the tensors are large."""
+    """Selections to try: the last `depth` layers' activations, the last `inner` of these layers' parameters, all
+    energies after the first `skipped`. Layers near the image cost most."""
     count = len(whole.activations)
     depths = sorted({round(count * share) for share in (0, 1 / 8, 1 / 4, 1 / 2, 3 / 4, 1)} | {1})
     return [
@@ -160,11 +158,11 @@ def _detection(
     too few images for so many features."""
     features, regressors = usual[0][:, columns], usual[1]
     try:
-        profile = checks.fit_profile(features[::2], regressors[::2])
+        statistic = fitted_profile([features[FITTING], regressors[FITTING]])
     except CalibrationError:
         return None
-    of_usual = checks.usual_statistics(profile, features[1::2], regressors[1::2])
-    of_changed = checks.usual_statistics(profile, changed[0][:, columns], changed[1])
+    of_usual = evaluated(statistic, [features[COUNTING], regressors[COUNTING]])
+    of_changed = evaluated(statistic, [changed[0][:, columns], changed[1]])
     at_least = (of_usual[None, :] >= of_changed[:, None]).sum(axis=1)
     power = float(np.mean((1 + at_least) / (len(of_usual) + 1) <= alpha))
     ties = (of_usual[None, :] == of_changed[:, None]).mean()
@@ -174,13 +172,12 @@ def _detection(
 class _Timed:
     """Time of graphs as a multiple of one forward pass, run by run in turn."""
 
-    def __init__(self, reference: Instrumented, image: NDArray[np.float32]) -> None:
+    def __init__(self, reference: FisherGraph, image: NDArray[np.float32]) -> None:
         self._image = image
-        self._reference = _session(as_model(reference.forward.tape.graph, reference.outputs))
+        self._reference = reference.session(reference.outputs, threads=1)
 
-    def ratio(self, instrumented: Instrumented) -> float:
-        outputs = {**instrumented.outputs, "features": instrumented.features}
-        other = _session(as_model(instrumented.forward.tape.graph, outputs))
+    def ratio(self, graph: FisherGraph) -> float:
+        other = graph.session({**graph.outputs, "features": graph.features}, threads=1)
         pairs = [(self._seconds(other), self._seconds(self._reference)) for _ in range(RUNS)]
         return float(np.median([ours / theirs for ours, theirs in pairs[2:]]))
 
@@ -198,7 +195,7 @@ def _first_within(
     for candidate in progress(candidates, "measure cost"):
         if any(_includes(candidate, other) for other in costly):
             continue
-        cost = forward.ratio(candidate.instrumented)
+        cost = forward.ratio(candidate.graph)
         if cost <= limit:
             return candidate, cost
         costly.append(candidate)
@@ -207,14 +204,14 @@ def _first_within(
 
 def _includes(one: _Candidate, other: _Candidate) -> bool:
     """Whether one design computes all that the other does."""
-    a, b = one.instrumented.selection, other.instrumented.selection
+    a, b = one.graph.selection, other.graph.selection
     pairs = ((a.parameters, b.parameters), (a.activations, b.activations), (a.energies, b.energies))
     return one.probes >= other.probes and all(set(more) >= set(less) for more, less in pairs)
 
 
 def _design(candidate: _Candidate, cost: float) -> Design:
-    names = [layer.name for layer in candidate.instrumented.forward.layers]
-    selection = candidate.instrumented.selection
+    names = [layer.name for layer in candidate.graph.forward.layers]
+    selection = candidate.graph.selection
     return Design(
         probes=candidate.probes if selection.activations else 0,
         parameters=tuple(names[i] for i in selection.parameters),
@@ -224,7 +221,3 @@ def _design(candidate: _Candidate, cost: float) -> Design:
         power=candidate.power,
         auroc=candidate.auroc,
     )
-
-
-def _session(model: ir.Model) -> Session:
-    return open_session(ir.to_proto(model).SerializeToString(), threads=1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import onnx_ir as ir
@@ -11,103 +11,111 @@ from numpy.typing import NDArray
 
 from fisherlens.edge.bundle.manifest import Calibration, Check
 
-from ..fisher.fisher_graph import Instrumented
+from ..calibration.collect import Columns, UsualRun
+from ..fisher.fisher_graph import FisherGraph
 from ..graph.tape import Tape
-from . import profile as checks
-from .statistics import STATISTICS
-
-PROFILE = "fisher_profile"
-COMBINED = "combined"
-CHECKS = (*STATISTICS, PROFILE)
-DEFAULT_CHECKS = ("fisher_trace", PROFILE)
-
-FIT, COUNT = slice(0, None, 2), slice(1, None, 2)
-"""Every other calibration image fits what is usual; the others count for the p-values."""
+from . import CHECKS
+from .combination import COMBINED, MEANING, fitted_combination
+from .kind import CheckKind, Statistic, evaluated
+from .p_value import p_value
 
 
 @dataclass(frozen=True)
-class Judged:
-    """A check's statistic in the graph, on the usual images that count [n], and on those that fit."""
+class CalibratedCheck:
+    """A check's statistic in the graph, and on the usual images that fit [n] and that count [n]. flags: whether it
+    flags where its p-value is at most alpha, or is shown only."""
 
     name: str
+    meaning: str
     statistic: ir.Value
-    counted: NDArray[np.float32]
-    fitted: NDArray[np.float32]
+    fitting: NDArray[np.float32]
+    counting: NDArray[np.float32]
+    flags: bool
+    alpha: float = 0.0
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """outputs: statistic, p_value and flagged of the bundle. checks: the manifest's. calibration: what the
-    p-values count over."""
+    """What the checks add to a bundle. statistics, p_values: float [checks]; flagged: whether any check flags, a
+    scalar. checks: the manifest's. calibration: what the p-values count over."""
 
-    outputs: dict[str, ir.Value]
+    statistics: ir.Value
+    p_values: ir.Value
+    flagged: ir.Value
     checks: tuple[Check, ...]
     calibration: Calibration
 
+    @property
+    def outputs(self) -> dict[str, ir.Value]:
+        """The bundle's outputs by name."""
+        return {"statistic": self.statistics, "p_value": self.p_values, "flagged": self.flagged}
 
-def scalars(instrumented: Instrumented, names: Sequence[str]) -> dict[str, ir.Value]:
-    """The named statistics other than the profile, in the graph: calibration needs their values first."""
-    return {name: STATISTICS[name](instrumented) for name in names if name != PROFILE}
+
+def measured(graph: FisherGraph, names: Sequence[str]) -> dict[str, tuple[ir.Value, ...]]:
+    """Write what the checks of these names are made of: calibration needs its values first."""
+    return {name: CHECKS[name].measured(graph) for name in names}
 
 
 def judge(
-    instrumented: Instrumented,
-    found: dict[str, ir.Value],
-    usual: dict[str, NDArray[np.float32]],
-    names: Sequence[str],
-    alpha: float,
-    combine: bool,
+    graph: FisherGraph, measured: dict[str, tuple[ir.Value, ...]], usual: UsualRun, alpha: float, combine: bool
 ) -> Judgement:
-    """Write the checks. found: what `scalars` gave. usual: all of it on the calibration images, with
-    features and regressors. combine: one statistic of all flags, instead of each with its share of alpha
-    (Bonferroni); the single ones are then shown only.
+    """Write the checks that were measured. usual: all of it on the calibration images. alpha: share of usual images
+    that is flagged at most, of which each check gets an equal share (Bonferroni). combine: one statistic of all flags
+    instead; the single ones are then shown only.
     """
-    tape = instrumented.forward.tape
-    judged = [_profile(instrumented, usual) if name == PROFILE else _scalar(name, found[name], usual) for name in names]
-    alphas = [0.0 if combine else _rounded(alpha / len(names))] * len(names)
+    fitting, counting = usual.fitting.measured, usual.counting.measured
+    found = [
+        _calibrated(graph.tape, name, CHECKS[name], values, fitting[name], counting[name])
+        for name, values in measured.items()
+    ]
     if combine:
-        judged.append(_combined(tape, judged))
-        alphas.append(_rounded(alpha))
-    statistics = [check.statistic for check in judged]
-    p_values = [checks.p_value(tape, check.statistic, check.counted) for check in judged]
+        found = [*(replace(check, flags=False) for check in found), _combined(graph.tape, found)]
+    share = float(np.float32(alpha / max(1, sum(check.flags for check in found))))  # as the graph compares it
+    return _written(graph.tape, [replace(check, alpha=share if check.flags else 0.0) for check in found])
+
+
+def _calibrated(
+    tape: Tape, name: str, kind: CheckKind, values: Sequence[ir.Value], fitting: Columns, counting: Columns
+) -> CalibratedCheck:
+    if kind.fitted is None:
+        (value,), (fits,), (counts,) = values, fitting, counting
+        return CalibratedCheck(name, kind.meaning, value, fits, counts, kind.flags)
+    return _by_statistic(tape, name, kind.meaning, kind.fitted(fitting), values, fitting, counting, kind.flags)
+
+
+def _combined(tape: Tape, checks: Sequence[CalibratedCheck]) -> CalibratedCheck:
+    fitting, counting = [check.fitting for check in checks], [check.counting for check in checks]
+    values = [check.statistic for check in checks]
+    return _by_statistic(tape, COMBINED, MEANING, fitted_combination(fitting), values, fitting, counting, flags=True)
+
+
+def _by_statistic(
+    tape: Tape,
+    name: str,
+    meaning: str,
+    statistic: Statistic,
+    values: Sequence[ir.Value],
+    fitting: Columns,
+    counting: Columns,
+    flags: bool,
+) -> CalibratedCheck:
+    fits, counts = (evaluated(statistic, columns) for columns in (fitting, counting))
+    return CalibratedCheck(name, meaning, statistic(tape, values), fits, counts, flags)
+
+
+def _written(tape: Tape, checks: Sequence[CalibratedCheck]) -> Judgement:
+    p_values = [p_value(tape, check.statistic, check.counting, check.name) for check in checks]
+    statistics = [check.statistic for check in checks]
     stacked = [tape.Concat(*(tape.Unsqueeze(v, [0]) for v in values), axis=0) for values in (statistics, p_values)]
-    flags = tape.Cast(tape.LessOrEqual(stacked[1], tape.floats(alphas)), to=tape.dtype)
-    flagged = tape.Greater(tape.ReduceSum(flags, keepdims=0), 0.0)
+    flags = tape.Cast(tape.LessOrEqual(stacked[1], tape.floats([check.alpha for check in checks])), to=tape.dtype)
     return Judgement(
-        {"statistic": stacked[0], "p_value": stacked[1], "flagged": flagged},
-        tuple(
-            Check(name=check.name, alpha=share, calibration_size=len(check.counted))
-            for check, share in zip(judged, alphas, strict=True)
+        statistics=stacked[0],
+        p_values=stacked[1],
+        flagged=tape.Greater(tape.ReduceSum(flags, keepdims=0), 0.0),
+        checks=tuple(
+            Check(name=check.name, meaning=check.meaning, alpha=check.alpha, flags=check.flags,
+                  calibration_size=len(check.counting))
+            for check in checks
         ),
-        Calibration(statistics={check.name: np.sort(check.counted).astype(float).tolist() for check in judged}),
-    )
-
-
-def _scalar(name: str, statistic: ir.Value, usual: dict[str, NDArray[np.float32]]) -> Judged:
-    values = usual[name]
-    return Judged(name, statistic, values[COUNT], values[FIT])
-
-
-def _profile(instrumented: Instrumented, usual: dict[str, NDArray[np.float32]]) -> Judged:
-    features, regressors = usual["features"], usual["regressors"]
-    profile = checks.fit_profile(features[FIT], regressors[FIT])
-    statistic = checks.profile_statistic(
-        instrumented.forward.tape, profile, instrumented.features, instrumented.readout.regressors
-    )
-    counted, fitted = (checks.usual_statistics(profile, features[part], regressors[part]) for part in (COUNT, FIT))
-    return Judged(PROFILE, statistic, counted, fitted)
-
-
-def _combined(tape: Tape, judged: Sequence[Judged]) -> Judged:
-    combination = checks.Combination.fit(np.stack([check.fitted for check in judged], axis=1))
-    stacked = tape.Concat(*(tape.Unsqueeze(check.statistic, [0]) for check in judged), axis=0)
-    counted, fitted = (
-        checks.usual_combinations(combination, np.stack(columns, axis=1))
-        for columns in ([check.counted for check in judged], [check.fitted for check in judged])
-    )
-    return Judged(COMBINED, checks.combined_statistic(tape, combination, stacked), counted, fitted)
-
-
-def _rounded(alpha: float) -> float:
-    """As float32, as the graph compares it."""
-    return float(np.float32(alpha))
+        calibration=Calibration(statistics={c.name: np.sort(c.counting).astype(float).tolist() for c in checks}),
+    )  # fmt: skip

@@ -18,15 +18,16 @@ from fisherlens.edge.bundle.manifest import (
     GOLDEN_KEY,
     METADATA_KEY,
     Calibration,
+    Check,
     Manifest,
     Recalibration,
 )
 from fisherlens.edge.digest import digest_of
 
 from ..errors import CalibrationError
+from .p_value import count_name, table_name
+from .unnamed_tables import name_tables
 
-_COUNTED = ("GreaterOrEqual", "Cast", "ReduceSum", "Add", "Div")
-"""From the table to the p-value, as checks.p_value writes it."""
 _MAY_CHANGE = {"p_value", "flagged"}
 
 
@@ -40,8 +41,8 @@ def most_beyond(images: int, alpha: float) -> int:
 
 def needed(alpha: float) -> int:
     """Fewest usual images with which a p-value can be as small as alpha: the smallest is 1 / (n + 1)."""
-    around = round(1.0 / alpha) if alpha > 0 else 1
-    return next(n for n in range(max(1, around - 2), around + 2) if alpha == 0 or most_beyond(n, alpha) >= 0)
+    around = round(1.0 / alpha)
+    return next(n for n in range(max(1, around - 2), around + 2) if most_beyond(n, alpha) >= 0)
 
 
 def recalibrated(data: bytes, statistics: Mapping[str, NDArray[np.float64]], version: str, source: str) -> bytes:
@@ -55,9 +56,10 @@ def recalibrated(data: bytes, statistics: Mapping[str, NDArray[np.float64]], ver
     metadata = {entry.key: entry for entry in model.metadata_props}
     manifest = msgspec.json.decode(metadata[METADATA_KEY].value, type=Manifest)
     old = msgspec.json.decode(metadata[CALIBRATION_KEY].value, type=Calibration)
-    tables = {check.name: _table(check.name, check.alpha, statistics) for check in manifest.checks}
+    name_tables(model.graph, old)
+    tables = {check.name: _table(check, statistics) for check in manifest.checks}
     for name, table in tables.items():
-        _replace(model.graph, name, np.array(old.statistics[name], np.float32), table)
+        _replace(model.graph, name, table)
     now = datetime.now(UTC).isoformat(timespec="seconds")
     sizes = [len(tables[check.name]) for check in manifest.checks]
     changed = msgspec.structs.replace(
@@ -77,40 +79,28 @@ def recalibrated(data: bytes, statistics: Mapping[str, NDArray[np.float64]], ver
     return model.SerializeToString()
 
 
-def _table(name: str, alpha: float, statistics: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float32]:
-    found = np.sort(np.asarray(statistics.get(name, ()), np.float32))
-    if len(found) < needed(alpha):
+def _table(check: Check, statistics: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float32]:
+    found = np.sort(np.asarray(statistics.get(check.name, ()), np.float32))
+    fewest = needed(check.alpha) if check.flags else 1
+    if len(found) < fewest:
         raise CalibrationError(
-            f"check {name}: {len(found)} usual images, expected at least {needed(alpha)} for its alpha of {alpha:.3g}: "
-            "with n images the smallest p-value is 1/(n + 1)"
+            f"check {check.name}: {len(found)} usual images, expected at least {fewest} for its alpha of "
+            f"{check.alpha:.3g}: with n images the smallest p-value is 1/(n + 1)"
         )
     if not np.isfinite(found).all():
         raise CalibrationError(
-            f"check {name}: {int((~np.isfinite(found)).sum())} statistics of usual images are no numbers"
+            f"check {check.name}: {int((~np.isfinite(found)).sum())} statistics of usual images are no numbers"
         )
     return found
 
 
-def _replace(graph: onnx.GraphProto, name: str, old: NDArray[np.float32], new: NDArray[np.float32]) -> None:
+def _replace(graph: onnx.GraphProto, check: str, table: NDArray[np.float32]) -> None:
     """Put a table, and the n + 1 that its counts are divided by, in the place of the old ones."""
-    held = [
-        i for i in graph.initializer if list(i.dims) == [len(old)] and np.array_equal(numpy_helper.to_array(i), old)
-    ]
-    if len(held) != 1:
-        raise CalibrationError(f"check {name}: {len(held)} tables of its calibration in the graph, expected one")
-    node, value = None, held[0].name
-    for kind in _COUNTED:
-        users = [n for n in graph.node if value in n.input]
-        if len(users) != 1 or users[0].op_type != kind:
-            raise CalibrationError(
-                f"check {name}: its table is not used as checks.p_value does; export the network again"
-            )
-        node, value = users[0], users[0].output[0]
-    assert node is not None
-    held[0].CopyFrom(numpy_helper.from_array(new, held[0].name))
-    divisor = f"{held[0].name}_images_and_one"
-    graph.initializer.append(numpy_helper.from_array(np.array(len(new) + 1, np.float32), divisor))
-    node.input[1] = divisor
+    initializers = {initializer.name: initializer for initializer in graph.initializer}
+    for name, array in ((table_name(check), table), (count_name(check), np.array(len(table) + 1, np.float32))):
+        if name not in initializers:
+            raise CalibrationError(f"check {check}: no table {name!r} in the graph; export the network again")
+        initializers[name].CopyFrom(numpy_helper.from_array(array, name))
     del graph.value_info[:]  # shapes inside, told for the old size
 
 

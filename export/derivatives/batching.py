@@ -11,8 +11,8 @@ from collections.abc import Callable, Collection
 import numpy as np
 import onnx_ir as ir
 
+from ..graph.nodes import constant_value
 from ..graph.tape import shape_of
-from .registry import constant_value
 
 
 def batch(graph: ir.Graph, rows: int) -> bool:

@@ -11,10 +11,8 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 from onnx_ir.passes import common
 
-from fisherlens.edge.bundle import open_session
-
 from ..errors import NetworkError
-from ..graph.model import as_model
+from ..graph.model import as_model, session
 from ..graph.tape import Tape, shape_of
 from .reverse import cotangents
 
@@ -45,10 +43,10 @@ def result_gradient(bundle: Path, *outputs: str) -> Gradient:
         result.name = f"forward_{result.name}"
     graph.outputs[:] = []
     graph_model = as_model(graph, {**dict(zip(outputs, results, strict=True)), "gradient": gradient})
-    session = open_session(ir.to_proto(graph_model).SerializeToString())
+    opened = session(graph_model)
 
     def run(image: NDArray[np.float32], *given: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
         feeds = {str(value.name): array for value, array in zip(weights, given, strict=True)}
-        return tuple(session.run([*outputs, "gradient"], {"image": image, **feeds}))
+        return tuple(opened.run([*outputs, "gradient"], {"image": image, **feeds}))
 
     return run

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import onnx_ir as ir
 
 from ..errors import NetworkError
+from ..graph.nodes import described
 from ..graph.tape import Tape, move, shape_of
 from .batching import batch
-from .registry import described
 from .reverse import cotangents, ends
 
 Roots = Mapping[ir.Value, ir.Value]
@@ -53,7 +53,7 @@ def side_by_side(tape: Tape, part: ReversePass, roots: Roots, rows: Sequence[ir.
         found = {value: seed if ct is row else ct for value, ct in found.items()}
         ir.convenience.replace_all_uses_with(row, seed)
     part.graph.inputs.clear()
-    move(part.graph, tape.graph, prefix="reverse.")
+    move(part.graph, tape.graph, prefix="reverse_")
     return found
 
 

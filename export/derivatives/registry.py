@@ -16,6 +16,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from ..errors import NetworkError
+from ..graph.nodes import constant_value, described
 from ..graph.tape import Tape, shape_of
 
 
@@ -95,15 +96,3 @@ result that is no floating number (a cast to whole numbers, a comparison)."""
 def rule(operator: str, *rules: Rule | None) -> None:
     """Register the rules of an operator, one per input."""
     RULES[operator] = rules
-
-
-def described(node: ir.Node) -> str:
-    """How messages name a node."""
-    operator = f"{node.domain}::{node.op_type}" if node.domain else node.op_type
-    return f"{operator} (node {node.name or node.outputs[0].name})"
-
-
-def constant_value(value: ir.Value) -> NDArray[Any] | None:
-    """The array behind an initializer or a Constant node, None for anything computed."""
-    tensor = ir.convenience.get_const_tensor(value)
-    return None if tensor is None else tensor.numpy()

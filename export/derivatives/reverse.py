@@ -7,8 +7,9 @@ from collections.abc import Collection, Iterable, Mapping
 import onnx_ir as ir
 
 from ..errors import NetworkError
+from ..graph.nodes import ancestors, described
 from ..graph.tape import Tape
-from .registry import Step, described
+from .registry import Step
 from .rules import NOT_DIFFERENTIABLE, RULES
 
 
@@ -88,26 +89,6 @@ def _ends(node: ir.Node) -> bool:
 def ends(outputs: Iterable[ir.Value]) -> list[ir.Node]:
     """The nodes on the way to the outputs at which derivatives end."""
     return [node for node in ancestors(outputs) if _ends(node)]
-
-
-def ancestors(outputs: Iterable[ir.Value]) -> list[ir.Node]:
-    """All nodes that the outputs are computed from, in topological order (without recursion: graphs
-    are deep)."""
-    order: dict[ir.Node, None] = {}
-    stack = [(node, False) for output in outputs if (node := output.producer()) is not None]
-    while stack:
-        node, expanded = stack.pop()
-        if node in order:
-            continue
-        if expanded:
-            order[node] = None
-            continue
-        stack.append((node, True))
-        for value in node.inputs:
-            producer = value.producer() if value is not None else None
-            if producer is not None and producer not in order:
-                stack.append((producer, False))
-    return list(order)
 
 
 def require_rules(wanted: Collection[ir.Value], outputs: Iterable[ir.Value]) -> None:

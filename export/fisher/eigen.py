@@ -13,12 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
-from ..graph.tape import Tape, shape_of
+from ..graph.tape import TINY, Tape, shape_of
 
 SQUARINGS = 12
 """Each squares the Gram matrix: 4,096 steps of the power iteration."""
-
-_TINY = 1e-30
 
 
 @dataclass(frozen=True)
@@ -36,13 +34,13 @@ def leading(tape: Tape, rows: ir.Value) -> Leading:
     gram = tape.MatMul(flat, tape.Transpose(flat, perm=[1, 0]))
     power = gram
     for _ in range(SQUARINGS):
-        power = tape.Div(power, tape.Max(tape.ReduceMax(tape.Abs(power), keepdims=0), _TINY))
+        power = tape.Div(power, tape.Max(tape.ReduceMax(tape.Abs(power), keepdims=0), TINY))
         power = tape.MatMul(power, power)
     # Every column is the eigenvector times one of its entries: the one of the largest is taken.
     lengths = tape.ReduceSumSquare(power, [0], keepdims=1)
     chosen = tape.Gather(power, tape.ArgMax(lengths, axis=1, keepdims=0), axis=1)
-    vector = tape.Div(chosen, tape.Max(tape.Sqrt(tape.ReduceSumSquare(chosen, keepdims=0)), _TINY))
+    vector = tape.Div(chosen, tape.Max(tape.Sqrt(tape.ReduceSumSquare(chosen, keepdims=0)), TINY))
     turned = tape.Transpose(vector, perm=[1, 0])
     eigenvalue = tape.Squeeze(tape.MatMul(turned, tape.MatMul(gram, vector)), [0, 1])
-    image = tape.Div(tape.MatMul(turned, flat), tape.Sqrt(tape.Max(eigenvalue, _TINY)))
+    image = tape.Div(tape.MatMul(turned, flat), tape.Sqrt(tape.Max(eigenvalue, TINY)))
     return Leading(eigenvalue, tape.Reshape(image, [1, *size]))

@@ -16,11 +16,9 @@ from dataclasses import dataclass
 import onnx_ir as ir
 
 from ..derivatives.reverse import cotangents
-from ..graph.tape import shape_of
+from ..graph.tape import TINY, shape_of
 from ..heads import Readout
 from ..network.forward import Forward
-
-_TINY = 1e-30
 
 
 @dataclass(frozen=True)
@@ -43,7 +41,7 @@ def fisher_form(forward: Forward, readout: Readout) -> FisherForm:
         seed.shape, seed.dtype = root.shape, tape.dtype
     gradients = cotangents(tape, seeds, _parameters(forward))
     squares = [tape.ReduceSumSquare(gradient, keepdims=0) for gradient in gradients.values()]
-    norm = tape.Sqrt(tape.Max(tape.Sum(*squares), _TINY))
+    norm = tape.Sqrt(tape.Max(tape.Sum(*squares), TINY))
     direction = {parameter: tape.Neg(tape.Div(gradient, norm)) for parameter, gradient in gradients.items()}
     along = cotangents(tape, {gradients[p]: v for p, v in direction.items()}, list(seeds.values()))
     products = {root: along.get(seed, tape.zeros(shape_of(root))) for root, seed in seeds.items()}

@@ -1,44 +1,59 @@
-"""The bundle's graph, put together in the order in which the device runs it."""
+"""A finished graph as a model: what is not needed left out, put in the order in which the device runs it."""
 
 from __future__ import annotations
 
 import onnx_ir as ir
 from onnx_ir.passes import common
 
+from fisherlens.edge.bundle import Session, open_session
 from fisherlens.edge.bundle.cost import FORWARD_PREFIX
-from fisherlens.edge.bundle.manifest import Map
 
-from ..fisher.fisher_graph import Instrumented
-from ..maps import MAPS
-from ..maps.compact import compacted
-from .tape import IR_VERSION, Tape, shape_of
-
-
-def add_map(instrumented: Instrumented, flagged: ir.Value, spec: Map) -> tuple[ir.Value, ir.Value]:
-    """Add the map inside an If: computed where something is flagged or `explain` asks, with whatever of
-    the graph only the map needs.
-
-    Adds the input `explain`, and returns the outputs `map` and `map_range`, both of zero size where
-    nothing was computed.
-    """
-    forward = instrumented.forward
-    explain = ir.val("explain", dtype=ir.DataType.BOOL, shape=())
-    forward.tape.graph.inputs.append(explain)
-    computed, left_out = (ir.Graph([], [], nodes=[], name=name) for name in ("map", "no_map"))
-    kind = MAPS[spec.kind]
-    codes = compacted(Tape(computed), kind.values(instrumented), shape_of(forward.image), spec, kind.pooled)
-    empty = Tape(left_out)
-    nothing = empty.Cast(empty.zeros((0, 0)), to=ir.DataType.UINT8), empty.zeros((0,))
-    for graph, results in ((computed, codes), (left_out, nothing)):
-        results[0].dtype, results[1].dtype = ir.DataType.UINT8, ir.DataType.FLOAT
-        graph.outputs.extend(results)
-    wanted = forward.tape.Or(flagged, explain)
-    codes, ends = forward.tape.If(wanted, outputs=2, then_branch=computed, else_branch=left_out)
-    return codes, ends
-
+from .tape import IR_VERSION, Tape
 
 _LARGE = 2**40
 """More elements than any weight has."""
+
+
+def as_model(graph: ir.Graph, outputs: dict[str, ir.Value]) -> ir.Model:
+    """A model of its own with those outputs, named so, and nothing that they do not need."""
+    named = []
+    for name, value in outputs.items():
+        output = Tape(graph).Identity(value)
+        output.name = name
+        named.append(output)
+    graph.outputs[:] = named
+    model = ir.Model(graph, ir_version=IR_VERSION, producer_name="fisherlens").clone()
+    for node in [output.producer() for output in named]:
+        assert node is not None
+        graph.outputs[:] = []
+        graph.remove(node, safe=True)
+    common.RemoveUnusedNodesPass()(model)
+    _share_equal_weights(model)
+    sink(model.graph)
+    _name_uniquely(model.graph)
+    model = common.ShapeInferencePass(strict_mode=True)(model).model
+    return common.CheckerPass(full_check=True)(model).model
+
+
+def session(model: ir.Model, threads: int | None = None) -> Session:
+    """Open a model for running. threads: see `open_session`."""
+    return open_session(ir.to_proto(model).SerializeToString(), threads)
+
+
+def _share_equal_weights(model: ir.Model) -> None:
+    """Store equal initializers once, as members with dropout masks have them; but not what is known by its name
+    and may be replaced by itself."""
+    initializers = model.graph.initializers
+    apart = [value for name, value in initializers.items() if name.startswith(TABLES)]
+    for value in apart:
+        initializers.pop(str(value.name))
+    common.DeduplicateHashedInitializersPass(size_limit=_LARGE)(model)
+    for value in apart:
+        model.graph.register_initializer(value)
+
+
+TABLES = "usual."
+"""How names of initializers begin that hold what usual images gave."""
 
 
 def sink(graph: ir.Graph) -> None:
@@ -62,39 +77,25 @@ def _is_output(graph: ir.Graph, node: ir.Node) -> bool:
     return any(output in graph.outputs for output in node.outputs)
 
 
-def as_model(graph: ir.Graph, outputs: dict[str, ir.Value]) -> ir.Model:
-    """A model of its own with those outputs, named so, and nothing that they do not need."""
-    named = []
-    for name, value in outputs.items():
-        output = Tape(graph).Identity(value)
-        output.name = name
-        named.append(output)
-    graph.outputs[:] = named
-    model = ir.Model(graph, ir_version=IR_VERSION, producer_name="fisherlens").clone()
-    for node in [output.producer() for output in named]:
-        assert node is not None
-        graph.outputs[:] = []
-        graph.remove(node, safe=True)
-    common.RemoveUnusedNodesPass()(model)
-    common.DeduplicateHashedInitializersPass(size_limit=_LARGE)(model)  # members with masks share their weights
-    sink(model.graph)
-    _name_uniquely(model.graph)
-    model = common.ShapeInferencePass(strict_mode=True)(model).model
-    return common.CheckerPass(full_check=True)(model).model
-
-
 def _name_uniquely(graph: ir.Graph) -> None:
     """Number all inner values and nodes through, the branches' and bodies' too: each name stands for one
-    of them in the whole file, which ONNX asks of a graph together with its subgraphs."""
+    of them in the whole file, which ONNX asks of a graph together with its subgraphs.
+
+    Initializers that are called by their owner, a dot and a name keep that: members' weights, tables of usual images.
+    """
     outside = {value.name for value in (*graph.inputs, *graph.outputs)}
     inner: list[ir.Value] = []
     for part in (graph, *graph.subgraphs()):
         values = [*part.inputs, *part.initializers.values(), *(value for node in part for value in node.outputs)]
-        inner += [value for value in values if value.name not in outside or part is not graph]
+        outer = outside if part is graph else set()
+        inner += [value for value in values if value.name not in outer and not _is_lasting(value)]
     for count, node in enumerate(node for part in (graph, *graph.subgraphs()) for node in part):
         label = str(node.name) if str(node.name).startswith(FORWARD_PREFIX) else node.op_type
         node.name = f"{label}_{count}"
-    labels = [str(value.name) if value.is_initializer() and "." in str(value.name) else "value" for value in inner]
-    for stage in ("renamed", ""):  # a new name may still be another value's old one
-        for count, (value, label) in enumerate(zip(inner, labels, strict=True)):
-            value.name = f"{stage or label}_{count}"
+    for stage in ("renamed", "value"):  # a new name may still be another value's old one
+        for count, value in enumerate(inner):
+            value.name = f"{stage}_{count}"
+
+
+def _is_lasting(value: ir.Value) -> bool:
+    return value.is_initializer() and "." in str(value.name)

@@ -13,6 +13,9 @@ OPSET = 20
 IR_VERSION = 10
 """What bundles are written in: read by every ONNX Runtime from 1.18 on."""
 
+TINY = 1e-30
+"""Below this an information, an energy or a norm counts as this: its logarithm and its inverse stay finite."""
+
 Operand = ir.Value | NDArray[Any] | float | int | list[int] | tuple[int, ...] | None
 
 
@@ -56,6 +59,17 @@ class Tape:
             self.graph.register_initializer(value)
             self._constants[key] = value
         return self._constants[key]
+
+    def named(self, name: str, array: Any) -> ir.Value:
+        """An initializer of the tape's floating dtype that keeps its name in the file, and shares nothing with others.
+
+        name: its owner, a dot, and what it is of the owner.
+        """
+        assert "." in name, name
+        array = np.asarray(array, dtype=self.dtype.numpy())
+        value = ir.val(name, dtype=self.dtype, shape=array.shape, const_value=ir.tensor(array, name=name))
+        self.graph.register_initializer(value)
+        return value
 
     def zeros(self, shape: tuple[int, ...]) -> ir.Value:
         """Zeros of the tape's floating dtype, filled in at run time: they take no room in the file."""
@@ -134,13 +148,15 @@ def shape_of(value: ir.Value) -> tuple[int, ...]:
 
 
 def move(part: ir.Graph, graph: ir.Graph, *, prefix: str) -> None:
-    """Move all nodes and initializers of one graph to the end of another."""
+    """Move all nodes and initializers of one graph to the end of another. prefix: of the initializers' names; one that
+    is there already gets a number behind."""
     nodes = list(part)
     part.outputs[:] = []
     part.remove(nodes)
     initializers = list(part.initializers.values())
     part.initializers.clear()
     for initializer in initializers:
-        initializer.name = f"{prefix}{initializer.name}_{len(graph.initializers)}"
+        name = f"{prefix}{initializer.name}"
+        initializer.name = f"{name}_{len(graph.initializers)}" if name in graph.initializers else name
         graph.register_initializer(initializer)
     graph.extend(nodes)

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import onnx_ir as ir
 
-from ..errors import NetworkError
 from ..graph.tape import Tape, shape_of
 from ..network.forward import Forward
-from .gaussian import gaussian_entropy, mean_regressors, parts, standardised_sum
 from .prediction import Prediction
-from .readout import Directions, Readout
+from .readout import Directions, Head, HeadOptions, Readout, only_member, split_outputs
+from .regression import gaussian_entropy, mean_regressors, standardised_sum
 
 
 @dataclass(frozen=True)
-class Evidential:
+class Evidential(Head):
     """gamma, nu > 0, alpha > 1, beta > 0 per output, [1, 4D] along axis 1 or four outputs [1, D], with or
     without an image's axes behind, as the last layer of Amini et al. 2020 (arXiv 1910.02600) gives them.
 
@@ -32,9 +31,14 @@ class Evidential:
     logarithmic: bool = False
     kind: ClassVar[str] = "evidential"
 
+    @classmethod
+    def of(cls, options: HeadOptions) -> Self:
+        return cls(options.logarithmic)
+
     def read_out(self, forward: Forward, probes: int | None) -> Readout:
         tape = forward.tape
-        gamma, nu, alpha, beta = _parameters(tape, forward.outputs)
+        names = ("gammas", "nus", "alphas", "betas")
+        gamma, nu, alpha, beta = only_member(split_outputs(tape, forward.outputs, names, self.kind), self.kind)
         spread = tape.Div(beta, tape.Sub(alpha, 1.0))
         prediction = Prediction(gamma, spread, tape.Div(spread, nu), logarithmic=self.logarithmic)
         ratio = tape.Div(tape.Mul(beta, tape.Add(nu, 1.0)), tape.Mul(nu, alpha))
@@ -50,24 +54,8 @@ class Evidential:
             exact=chosen.exact,
             metric=lambda at, direction: _metric(at, dict(zip((gamma, log_scale), widths, strict=True)), direction),
             entropy=gaussian_entropy(tape, [log_scale]),
-            **standardised_sum(tape, gamma, spread),
+            explained=standardised_sum(tape, prediction),
         )
-
-
-def _parameters(tape: Tape, members: Sequence[Sequence[ir.Value]]) -> list[ir.Value]:
-    if len(members) != 1:
-        raise NetworkError(f"{len(members)} networks given; an evidential head expects one")
-    outputs = members[0]
-    shapes = [shape_of(output) for output in outputs]
-    if len(outputs) == 4 and len(set(shapes)) == 1 and len(shapes[0]) >= 2:
-        return list(outputs)
-    if len(outputs) == 1 and len(shapes[0]) >= 2 and shapes[0][1] % 4 == 0:
-        return parts(tape, outputs[0], 4)
-    raise NetworkError(
-        f"the network's outputs have shapes {[list(shape) for shape in shapes]}; an evidential head expects one output "
-        "[1, 4D] (gammas, nus, alphas, betas), or four outputs [1, D], each with or without an image's axes behind. "
-        "Choose by --network-output."
-    )
 
 
 def _widths(tape: Tape, degrees: ir.Value, log_scale: ir.Value) -> tuple[ir.Value, ir.Value]:

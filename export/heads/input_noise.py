@@ -8,6 +8,7 @@ covariance is propagated: JCGM 102, 6.2.1.3, or by stored draws as in JCGM 101).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -15,7 +16,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from ..derivatives.jacobian import jacobian
-from ..errors import NetworkError
+from ..errors import CalibrationError, NetworkError
 from ..graph.tape import Tape, shape_of
 from ..network.forward import Forward, repeated
 
@@ -97,6 +98,23 @@ class InputNoise:
         white /= white.std()
         step = np.abs(white).max() / 127.0
         return np.round(white / step).astype(np.int8), float(step)
+
+
+def read_correlation(path: Path) -> NDArray[np.float64]:
+    """The kernel in a .npy file, brought to unit energy.
+
+    Raises CalibrationError for another file, and for other than finite numbers [k, k] with odd k.
+    """
+    try:
+        kernel = np.load(path, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise CalibrationError(f"noise correlation {path}: {error}") from error
+    odd = kernel.ndim == 2 and kernel.shape[0] == kernel.shape[1] and kernel.shape[0] % 2 == 1
+    if not odd or kernel.dtype.kind not in "iuf" or not np.isfinite(kernel).all() or not kernel.any():
+        raise CalibrationError(
+            f"noise correlation {path}: {kernel.dtype} {list(kernel.shape)}, expected finite numbers [k, k] with odd k"
+        )
+    return kernel / np.sqrt((kernel.astype(np.float64) ** 2).sum())
 
 
 def _filtered(white: NDArray[np.float64], kernel: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
 import onnx_ir as ir
@@ -14,64 +14,24 @@ from ..errors import NetworkError
 from ..graph.tape import Tape, shape_of
 from ..network.forward import Forward
 from ..network.layers import Use
-from .gaussian import gaussian_entropy, gaussian_metric, gaussian_roots, mean_regressors, standardised_sum
+from ..network.posterior import Posterior
+from .classification import (
+    class_shares,
+    entropy_outputs,
+    multinomial_metric,
+    predicted_log_probability,
+    score_factors,
+)
 from .prediction import Prediction
-from .readout import Directions, Readout
-from .softmax import class_shares, entropy_outputs, multinomial_metric, predicted_log_probability, score_factors
+from .readout import Directions, Head, HeadOptions, Readout
+from .regression import gaussian_readout
 
 DRAWS = 100
 """Of the logits, stored in the file, for the mutual information."""
 
 
 @dataclass(frozen=True)
-class Posterior:
-    """Of the last layer's parameters about those of the network.
-
-    covariance: float64 [D, P + 1, P + 1], for each output that of its row of weights and its bias
-    (Daxberger et al. 2021, arXiv 2106.14806, eq. 5, restricted to one output at a time). noise: standard
-    deviation of the observations about a regression's outputs, [D]; None for a classifier.
-    """
-
-    covariance: NDArray[np.float64]
-    noise: NDArray[np.float64] | None
-
-    @classmethod
-    def exact(cls, features: NDArray[np.float64], prior_precision: float, noise: NDArray[np.float64]) -> Posterior:
-        """Of a linear last layer with known noise [D], from the features [n, P] that it acted on in
-        training: Sigma_d = (sum_i phi_i phi_iᵀ / noise_d^2 + prior_precision)^-1 (Bishop 2006, Pattern
-        Recognition and Machine Learning, eq. 3.54)."""
-        phi = np.concatenate([features, np.ones((len(features), 1))], axis=1).astype(np.float64)
-        gram, identity = phi.T @ phi, np.eye(phi.shape[1])
-        return cls(np.stack([np.linalg.inv(gram / s**2 + prior_precision * identity) for s in noise]), noise)
-
-    @classmethod
-    def of(cls, laplace: Any) -> Posterior:
-        """From a fitted laplace-torch object with subset_of_weights="last_layer" and a full or diagonal
-        Hessian. Raises NetworkError for others."""
-        covariance = getattr(laplace, "posterior_covariance", None)
-        if covariance is None:
-            variance = getattr(laplace, "posterior_variance", None)
-            if variance is None:
-                raise NetworkError(
-                    f"{type(laplace).__name__}: neither posterior_covariance nor posterior_variance, expected a "
-                    'fitted Laplace(..., subset_of_weights="last_layer", hessian_structure="full" or "diag")'
-                )
-            covariance = variance.diag()
-        matrix = covariance.detach().double().numpy()
-        outputs = int(laplace.n_outputs)
-        width = matrix.shape[0] // outputs
-        if matrix.shape != (outputs * width, outputs * width) or width < 2:
-            raise NetworkError(f"{type(laplace).__name__}: covariance {list(matrix.shape)} for {outputs} outputs")
-        rows = [[*range(d * (width - 1), (d + 1) * (width - 1)), outputs * (width - 1) + d] for d in range(outputs)]
-        blocks = np.stack([matrix[np.ix_(row, row)] for row in rows])
-        noise = None
-        if str(getattr(laplace, "likelihood", "")).endswith("regression"):
-            noise = np.full(outputs, float(laplace.sigma_noise))
-        return cls(blocks, noise)
-
-
-@dataclass(frozen=True)
-class LastLayerLaplace:
+class LastLayerLaplace(Head):
     """Outputs [1, D] of a dense last layer whose parameters have a Gaussian posterior.
 
     Regression: value = output, u_aleatoric = the noise, u_epistemic^2 = phiᵀ Sigma_d phi, exact for a
@@ -85,14 +45,14 @@ class LastLayerLaplace:
     kind: ClassVar[str] = "laplace"
 
     @classmethod
-    def of(cls, posterior: Posterior | None, logarithmic: bool) -> LastLayerLaplace:
-        """With the posterior that a network came with. Raises NetworkError if it came without."""
-        if posterior is None:
+    def of(cls, options: HeadOptions) -> Self:
+        """The head with the posterior that a network came with. Raises NetworkError if it came without."""
+        if options.posterior is None:
             raise NetworkError(
                 "no posterior; a Laplace head expects a factory that returns a fitted laplace-torch object with "
                 'subset_of_weights="last_layer"'
             )
-        return cls(posterior, logarithmic)
+        return cls(options.posterior, options.logarithmic)
 
     def read_out(self, forward: Forward, probes: int | None) -> Readout:
         tape = forward.tape
@@ -131,18 +91,8 @@ class LastLayerLaplace:
     ) -> Readout:
         aleatoric = tape.Add(tape.Mul(output, 0.0), tape.floats(noise[None] ** 2))
         log_variance = tape.Log(tape.Add(variance, aleatoric))
-        chosen = Directions.choose(2 * math.prod(shape_of(output)), probes)
-
-        return Readout(
-            prediction=Prediction(output, aleatoric, variance, logarithmic=self.logarithmic),
-            outputs={},
-            roots=gaussian_roots(tape, [(output, log_variance)], chosen),
-            regressors=mean_regressors(tape, output),
-            exact=chosen.exact,
-            metric=lambda at, direction: gaussian_metric(at, [(output, log_variance)], direction),
-            entropy=gaussian_entropy(tape, [log_variance]),
-            **standardised_sum(tape, output, aleatoric),
-        )
+        prediction = Prediction(output, aleatoric, variance, logarithmic=self.logarithmic)
+        return gaussian_readout(tape, prediction, [(output, log_variance)], probes)
 
     def _classes(self, tape: Tape, logits: ir.Value, variance: ir.Value, probes: int | None) -> Readout:
         kappa = tape.Sqrt(tape.Add(tape.Mul(variance, math.pi / 8), 1.0))
@@ -158,7 +108,7 @@ class LastLayerLaplace:
             exact=chosen.exact,
             metric=lambda at, direction: multinomial_metric(at, probability, direction[scaled]),
             entropy=tape.ReduceSum(tape.Neg(tape.Mul(probability, tape.LogSoftmax(scaled, axis=1))), keepdims=0),
-            **predicted_log_probability(tape, probability),
+            explained=predicted_log_probability(tape, probability),
         )
 
     @staticmethod

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol, Self
 
 import numpy as np
 import onnx_ir as ir
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ..errors import NetworkError
 from ..graph.tape import Tape, shape_of
 from ..network.forward import Forward
+from ..network.posterior import Posterior
 from .prediction import Prediction
 
 EXACT_ROWS = 16
@@ -37,7 +38,7 @@ class Directions:
 
     @classmethod
     def choose(cls, size: int, probes: int | None) -> Directions:
-        """For `size` score factors. probes: how many random ones; 0 for all unit vectors; None for
+        """Choose the rows for `size` score factors. probes: how many random ones; 0 for all unit vectors; None for
         all up to EXACT_ROWS, else 2 probes. Raises NetworkError for all of more than MOST_ROWS."""
         if probes is None:
             probes = 0 if size <= EXACT_ROWS else 2
@@ -49,7 +50,7 @@ class Directions:
         return cls(signs / np.sqrt(probes), exact=False)
 
     def written(self, tape: Tape, columns: slice, shape: tuple[int, ...]) -> ir.Value:
-        """Some of the rows' columns in the graph, [S, *shape]; signs take a byte each in the file."""
+        """Write some of the rows' columns into the graph, [S, *shape]; signs take a byte each in the file."""
         rows = self.rows[:, columns].reshape(-1, *shape)
         if self.exact:
             return tape.floats(rows)
@@ -62,6 +63,14 @@ Metric = Callable[[Tape, Mapping[ir.Value, ir.Value]], ir.Value]
 
 
 @dataclass(frozen=True)
+class Explained:
+    """What explanation maps explain. target: a scalar; held: values that count as constant in it."""
+
+    target: ir.Value
+    held: tuple[ir.Value, ...]
+
+
+@dataclass(frozen=True)
 class Readout:
     """A head's reading of the members' outputs, written into the graph.
 
@@ -71,8 +80,7 @@ class Readout:
     derivative of one score factor. regressors: float [P], what usual features are conditioned on.
     exact: whether the rows give the whole information, or an estimate by random probes. metric: the
     information about the roots. entropy: of the predicted distribution in nats, up to a constant,
-    averaged over the members, a scalar. target: the scalar that explanation maps explain; held: what
-    counts as constant in it.
+    averaged over the members, a scalar.
     """
 
     prediction: Prediction | None
@@ -82,8 +90,7 @@ class Readout:
     exact: bool
     metric: Metric
     entropy: ir.Value
-    target: ir.Value
-    held: tuple[ir.Value, ...]
+    explained: Explained
 
     @property
     def passes(self) -> int:
@@ -91,12 +98,26 @@ class Readout:
         return shape_of(next(iter(self.roots.values())))[0]
 
 
+@dataclass(frozen=True)
+class HeadOptions:
+    """What a head is made with. logarithmic: the network predicts the logarithm of the measurand.
+    coverage_probability: that the outer quantiles were trained for. posterior: of the last layer, where the
+    network came with one."""
+
+    logarithmic: bool = False
+    coverage_probability: float = 0.95
+    posterior: Posterior | None = None
+
+
 class Head(Protocol):
     """The meaning of a network's outputs."""
 
-    @property
-    def kind(self) -> str:
-        """The manifest's `head`."""
+    kind: ClassVar[str]
+    """The manifest's `head`, and the name on the command line."""
+
+    @classmethod
+    def of(cls, options: HeadOptions) -> Self:
+        """Make the head. Raises NetworkError for options that lack what it needs."""
         ...
 
     def read_out(self, forward: Forward, probes: int | None) -> Readout:
@@ -104,3 +125,62 @@ class Head(Protocol):
         factors and random probes by their number; 0 asks for all. Raises NetworkError for outputs
         that the head cannot read."""
         ...
+
+    def fitted(self, outputs: Callable[[], NDArray[np.float32]], targets: NDArray) -> Self:
+        """The head with what is fitted on images of known values before anything is written; itself, where nothing is.
+
+        outputs: runs the members over these images and gives their first outputs, [n, M, ...]. targets: [n, ...].
+        Raises CalibrationError for targets that do not fit the outputs.
+        """
+        return self
+
+    @property
+    def fitted_temperature(self) -> float | None:
+        """The manifest's `temperature`; None for heads without one."""
+        return None
+
+
+def split_outputs(
+    tape: Tape, members: Sequence[Sequence[ir.Value]], names: Sequence[str], head: str
+) -> list[list[ir.Value]]:
+    """For each member its outputs by what they mean: one output whose axis 1 holds all of `names` one after the other,
+    or an output for each.
+
+    Raises NetworkError for outputs of other shapes.
+    """
+    return [_split_member(tape, outputs, names, head) for outputs in members]
+
+
+def _split_member(tape: Tape, outputs: Sequence[ir.Value], names: Sequence[str], head: str) -> list[ir.Value]:
+    shapes, count = [shape_of(output) for output in outputs], len(names)
+    if len(outputs) == count and len(set(shapes)) == 1 and len(shapes[0]) >= 2:
+        return list(outputs)
+    if len(outputs) == 1 and len(shapes[0]) >= 2 and shapes[0][1] % count == 0:
+        return split_channels(tape, outputs[0], count)
+    raise unreadable(outputs, head, f"one output [1, {count}D] ({', '.join(names)}), or {count} outputs [1, D]")
+
+
+def unreadable(outputs: Sequence[ir.Value], head: str, expected: str) -> NetworkError:
+    """What is said of outputs that a head cannot read."""
+    shapes = [list(shape_of(output)) for output in outputs]
+    return NetworkError(
+        f"the network's outputs have shapes {shapes}; the {head} head expects {expected}, each with or without "
+        "an image's axes behind. Choose by --network-output."
+    )
+
+
+def split_channels(tape: Tape, output: ir.Value, count: int) -> list[ir.Value]:
+    """Split an output [1, count * D, ...] into `count` parts [1, D, ...]."""
+    _, channels, *size = shape_of(output)
+    share = channels // count
+    found = list(tape.Split(output, [share] * count, axis=1, outputs=count))
+    for part in found:
+        part.shape, part.dtype = ir.Shape((1, share, *size)), tape.dtype
+    return found
+
+
+def only_member(members: Sequence[list[ir.Value]], head: str) -> list[ir.Value]:
+    """The outputs of the one network that there must be. Raises NetworkError for several."""
+    if len(members) != 1:
+        raise NetworkError(f"{len(members)} networks given; the {head} head expects one")
+    return members[0]

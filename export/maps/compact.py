@@ -9,7 +9,7 @@ import onnx_ir as ir
 
 from fisherlens.edge.bundle.manifest import Map
 
-from ..graph.tape import Tape, shape_of
+from ..graph.tape import TINY, Tape, shape_of
 
 
 def grid(image_shape: tuple[int, ...], budget: int, kind: str, quantity: str) -> Map:
@@ -45,7 +45,7 @@ def compacted(
     means = tape.Mul(tape.Reshape(averages, [spec.rows, spec.columns]), tape.floats(_filled(spec, height, width)))
     root = tape.Sqrt(means) if pooled == "root mean square" else means
     low, high = tape.ReduceMin(root, keepdims=0), tape.ReduceMax(root, keepdims=0)
-    span = tape.Max(tape.Sub(high, low), 1e-30)
+    span = tape.Max(tape.Sub(high, low), TINY)
     codes = tape.Round(tape.Mul(tape.Div(tape.Sub(root, low), span), 255.0))
     ends = tape.Concat(tape.Unsqueeze(low, [0]), tape.Unsqueeze(high, [0]), axis=0)
     return tape.Cast(codes, to=ir.DataType.UINT8), ends

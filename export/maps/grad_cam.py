@@ -6,32 +6,31 @@ import onnx_ir as ir
 
 from ..derivatives.reverse import cotangents
 from ..errors import NetworkError
-from ..fisher.fisher_graph import Instrumented
+from ..fisher.fisher_graph import FisherGraph
 from ..graph.tape import shape_of
 
 
-def grad_cam(instrumented: Instrumented) -> ir.Value:
+def grad_cam(graph: FisherGraph) -> ir.Value:
     """At each member's last convolution with more than one place, resampled to the image, [1, 1, H, W].
 
     Raises NetworkError for a network without one.
     """
-    forward, readout = instrumented.forward, instrumented.readout
-    tape = forward.tape
-    places = _last_convolutions(instrumented)
-    slopes = cotangents(tape, {readout.target: tape.floats(1.0)}, places, readout.held)
+    tape, explained = graph.tape, graph.readout.explained
+    places = _last_convolutions(graph)
+    slopes = cotangents(tape, {explained.target: tape.floats(1.0)}, places, explained.held)
     terms = []
     for activation in places:
         weights = tape.ReduceMean(slopes[activation], [2, 3], keepdims=1)
         coarse = tape.Relu(tape.ReduceSum(tape.Mul(weights, activation), [1], keepdims=1))
-        sizes = [1, 1, *shape_of(forward.image)[2:]]
+        sizes = [1, 1, *shape_of(graph.image)[2:]]
         terms.append(tape.Resize(coarse, None, None, sizes, mode="linear"))
     return terms[0] if len(terms) == 1 else tape.Sum(*terms)
 
 
-def _last_convolutions(instrumented: Instrumented) -> list[ir.Value]:
+def _last_convolutions(graph: FisherGraph) -> list[ir.Value]:
     """Of each member."""
     found = []
-    for layers in instrumented.forward.members:
+    for layers in graph.forward.members:
         results = [use.output for layer in layers for use in layer.uses]
         spread = [result for result in results if len(shape_of(result)) == 4 and max(shape_of(result)[2:]) > 1]
         if not spread:

@@ -20,37 +20,35 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from ..derivatives.reverse import cotangents
-from ..fisher.fisher_graph import Instrumented
-from ..graph.tape import Tape, shape_of
+from ..fisher.fisher_graph import FisherGraph
+from ..graph.tape import TINY, Tape, shape_of
 from ..network.forward import repeated
 
 SEGMENTS = 32
 """Of the path from baseline to image."""
 
-_TINY = 1e-30
 SMOOTHED = 8
 """Part of the longer side that the baseline is smoothed over."""
 
 
-def integrated_gradients(instrumented: Instrumented) -> ir.Value:
+def integrated_gradients(graph: FisherGraph) -> ir.Value:
     """The contribution of each pixel to the head's target, [1, C, H, W]: they add up to the target on the
     image less that on the baseline."""
-    forward = instrumented.forward
-    tape = forward.tape
-    baseline = without_details(tape, forward.image)
-    shape = shape_of(forward.image)
+    tape, image = graph.tape, graph.image
+    baseline = without_details(tape, image)
+    shape = shape_of(image)
     kinds = {"total": shape, "last_slope": shape, "last_target": (), "place": (), "share": ()}
     inputs = [ir.val(name, dtype=tape.dtype, shape=size) for name, size in kinds.items()]
     body = ir.Graph(inputs, [], nodes=[], name="segment")
     inner = Tape(body, tape.dtype)
     total, last_slope, last_target, place, share = inputs
-    difference = inner.Sub(forward.image, baseline)
-    target, slope = _at(inner, instrumented, inner.Add(baseline, inner.Mul(difference, place)))
+    difference = inner.Sub(image, baseline)
+    target, slope = _at(inner, graph, inner.Add(baseline, inner.Mul(difference, place)))
     plain = inner.Mul(difference, inner.Mul(inner.Add(slope, last_slope), inner.Mul(share, 0.5)))
     begun = inner.Sign(share)
     remainder = inner.Sub(inner.Mul(inner.Sub(target, last_target), begun), inner.ReduceSum(plain, keepdims=0))
     size = inner.Abs(plain)
-    spread = inner.Div(remainder, inner.Max(inner.ReduceSum(size, keepdims=0), _TINY))
+    spread = inner.Div(remainder, inner.Max(inner.ReduceSum(size, keepdims=0), TINY))
     body.outputs.extend([inner.Add(total, inner.Add(plain, inner.Mul(size, spread))), slope, target])
     ends = [tape.floats(array) for array in (np.arange(SEGMENTS + 1) / SEGMENTS, _shares())]
     start = [tape.zeros(shape), tape.zeros(shape), tape.floats(0.0)]
@@ -59,12 +57,12 @@ def integrated_gradients(instrumented: Instrumented) -> ir.Value:
     return contributions
 
 
-def _at(tape: Tape, instrumented: Instrumented, image: ir.Value) -> tuple[ir.Value, ir.Value]:
+def _at(tape: Tape, graph: FisherGraph, image: ir.Value) -> tuple[ir.Value, ir.Value]:
     """The target of another image, and its derivative in that."""
-    forward, readout = instrumented.forward, instrumented.readout
-    kept = {value: value for value in readout.held}
-    (target,) = repeated(tape, [readout.target], {forward.image: image, **kept})
-    return target, cotangents(tape, {target: tape.floats(1.0)}, [image], readout.held)[image]
+    explained = graph.readout.explained
+    kept = {value: value for value in explained.held}
+    (target,) = repeated(tape, [explained.target], {graph.image: image, **kept})
+    return target, cotangents(tape, {target: tape.floats(1.0)}, [image], explained.held)[image]
 
 
 def _shares() -> NDArray[np.float64]:
@@ -72,10 +70,10 @@ def _shares() -> NDArray[np.float64]:
     return np.concatenate([[0.0], np.full(SEGMENTS, 1.0 / SEGMENTS)])
 
 
-def oriented_integrated_gradients(instrumented: Instrumented, raising: bool) -> ir.Value:
+def oriented_integrated_gradients(graph: FisherGraph, raising: bool) -> ir.Value:
     """The contributions that raise the target, or the size of those that lower it, [1, C, H, W]."""
-    tape = instrumented.forward.tape
-    contributions = integrated_gradients(instrumented)
+    tape = graph.tape
+    contributions = integrated_gradients(graph)
     return tape.Relu(contributions if raising else tape.Neg(contributions))
 
 

@@ -8,7 +8,7 @@ from typing import Literal
 
 import onnx_ir as ir
 
-from ..fisher.fisher_graph import Instrumented
+from ..fisher.fisher_graph import FisherGraph
 
 
 @dataclass(frozen=True)
@@ -16,6 +16,6 @@ class MapKind:
     """values: writes the map of the image [1, C, H, W]; a map that is pooled by root mean square gives
     the squares. quantity: what a cell of the compact map holds, with its unit."""
 
-    values: Callable[[Instrumented], ir.Value]
+    values: Callable[[FisherGraph], ir.Value]
     pooled: Literal["root mean square", "mean"]
     quantity: str

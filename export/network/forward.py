@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import onnx
 import onnx_ir as ir
+from numpy.typing import NDArray
+from onnx import numpy_helper
 
 from fisherlens.edge.bundle.cost import FORWARD_PREFIX
 
-from ..derivatives.reverse import ancestors
+from ..graph.model import TABLES
+from ..graph.nodes import ancestors
 from ..graph.tape import OPSET, Tape, move, shape_of
 from .layers import Layer, layers
 
@@ -69,3 +74,20 @@ def repeated(tape: Tape, results: Sequence[ir.Value], instead: Mapping[ir.Value,
         tape.graph.append(copy)
         copies.update(zip(node.outputs, copy.outputs, strict=True))
     return [copies.get(value, value) for value in results]
+
+
+def member_weights(model: onnx.ModelProto) -> list[dict[str, NDArray]]:
+    """For each member of a bundle its weights, by the names that `join` gave them in the file without the member's own
+    part. Weights that members share, as those with dropout masks do, stand with the first of them."""
+    initializers = model.graph.initializer
+    pattern = _MEMBER if any(i.name.startswith(TABLES) for i in initializers) else _MEMBER_BEFORE
+    found: dict[int, dict[str, NDArray]] = {}
+    for initializer in initializers:
+        if named := pattern.fullmatch(initializer.name):
+            found.setdefault(int(named["member"]), {})[named["name"]] = numpy_helper.to_array(initializer)
+    return [weights for _, weights in sorted(found.items())]
+
+
+_MEMBER = re.compile(r"member(?P<member>\d+)\.(?P<name>.+)")
+_MEMBER_BEFORE = re.compile(_MEMBER.pattern + r"?_\d+_\d+")
+"""In bundles whose tables have no names, two numbers stand behind those of weights."""

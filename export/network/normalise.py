@@ -4,6 +4,7 @@ batch normalisation folded into its neighbours, functions written out, weights t
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,11 +17,12 @@ import onnxscript.version_converter
 from onnx_ir.passes import common
 from onnxscript.rewriter.rules import common as rewriting
 
-from ..derivatives.registry import constant_value, described
 from ..derivatives.rules import NOT_DIFFERENTIABLE, RULES
 from ..errors import NetworkError
+from ..graph.nodes import constant_value, described
 from ..graph.tape import OPSET, shape_of
 from .expansions import expand
+from .source import Network
 
 # onnxscript's own choice of rules would also drop biases that are zero, which are parameters with
 # information like others.
@@ -43,6 +45,11 @@ _FOLDING = onnxscript.rewriter.RewriteRuleSet(
         rewriting.successive_relu_rule,
     ]
 )
+
+
+def normalised(network: Network, image_shape: tuple[int, ...]) -> Network:
+    """The same network with its forward graph normalised; the given one stays as it is. Raises NetworkError."""
+    return replace(network, model=normalise(network.model.clone(), image_shape, network.name))
 
 
 def normalise(model: ir.Model, image_shape: tuple[int, ...], name: str) -> ir.Model:

@@ -22,8 +22,8 @@ from fisherlens.edge.bundle import open_session
 
 from ..errors import NetworkError
 from ..graph.tape import OPSET
-from ..heads import Posterior
 from .dropout import with_masks
+from .posterior import Posterior
 
 Forward = Callable[[NDArray[np.float32]], list[NDArray[np.float32]]]
 

@@ -9,12 +9,12 @@ from statistics import median
 from typing import Any
 
 import numpy as np
-import onnx_ir as ir
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from fisherlens.edge.bundle import Bundle, Session, open_bundle, open_session
 from fisherlens.edge.bundle.manifest import Input
+from fisherlens.export.graph.model import session
 from fisherlens.export.heads import Softmax
 from fisherlens.export.network.source import Network, from_modules
 from fisherlens.export.pipeline import Request, export
@@ -72,13 +72,12 @@ def cost(bundle: Path, network: Network, runs: int = 200) -> float:
     """What a bundle takes without a map, as a multiple of the bare forward pass in ONNX Runtime, on one
     thread: the median ratio of runs in turn."""
     image = dataset.calibration()[0][:1].numpy()
-    forward = open_session(ir.to_proto(network.model.clone()).SerializeToString(), threads=1)
-    whole = open_session(bundle.read_bytes(), threads=1)
+    forward, whole = session(network.model.clone(), threads=1), open_session(bundle.read_bytes(), threads=1)
     name = forward.get_inputs()[0].name
 
-    def seconds(session: Session, feeds: dict[str, Any]) -> float:
+    def seconds(opened: Session, feeds: dict[str, Any]) -> float:
         start = time.perf_counter()
-        session.run(None, feeds)
+        opened.run(None, feeds)
         return time.perf_counter() - start
 
     ratios = [

@@ -16,7 +16,6 @@ from pathlib import Path
 
 import click
 import numpy as np
-import onnx_ir as ir
 import torch
 from numpy.typing import NDArray
 from rich.console import Console
@@ -25,15 +24,12 @@ from rich.table import Table
 from scipy.stats import spearmanr
 from torch import Tensor, nn
 
-from fisherlens.edge.bundle import open_session
-from fisherlens.export.fisher.fisher_graph import instrument
-from fisherlens.export.graph.model import as_model
+from fisherlens.export.fisher.fisher_graph import fisher_graph
 from fisherlens.export.heads import Softmax
 from fisherlens.export.maps import MAPS
 from fisherlens.export.maps.compact import compacted, grid
 from fisherlens.export.maps.integrated import without_details
-from fisherlens.export.network.forward import join
-from fisherlens.export.network.normalise import normalise
+from fisherlens.export.network.normalise import normalised
 
 from . import dataset, train
 from .bundles import SHAPE, network_of
@@ -48,14 +44,12 @@ Explain = Callable[[Tensor], dict[str, NDArray]]
 def explainer(network: nn.Module, kind: str) -> Explain:
     """A function of an image [1, 28, 28] that gives the full map [28, 28], the compact map's decoded
     values, and the baseline [1, 28, 28]."""
-    model = normalise(network_of(network, "network").model, SHAPE, "network")
-    instrumented = instrument(join([model]), Softmax(), 0)
-    tape = instrumented.forward.tape
-    values = MAPS[kind].values(instrumented)
-    codes, ends = compacted(tape, values, SHAPE, grid(SHAPE, MAP_BYTES, kind, ""), MAPS[kind].pooled)
-    baseline = without_details(tape, instrumented.forward.image)
+    graph = fisher_graph([normalised(network_of(network, "network"), SHAPE)], Softmax(), probes=0)
+    values = MAPS[kind].values(graph)
+    codes, ends = compacted(graph.tape, values, SHAPE, grid(SHAPE, MAP_BYTES, kind, ""), MAPS[kind].pooled)
+    baseline = without_details(graph.tape, graph.image)
     outputs = {"full": values, "codes": codes, "ends": ends, "baseline": baseline}
-    session = open_session(ir.to_proto(as_model(tape.graph, outputs)).SerializeToString())
+    session = graph.session(outputs)
 
     def explain(image: Tensor) -> dict[str, NDArray]:
         full, codes, (low, high), baseline = session.run(list(outputs), {"image": image[None].numpy()})

@@ -12,19 +12,15 @@ from pathlib import Path
 
 import click
 import numpy as np
-import onnx_ir as ir
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from fisherlens.edge.bundle import open_session
-from fisherlens.export.fisher.fisher_graph import instrument
-from fisherlens.export.graph.model import as_model
+from fisherlens.export.fisher.fisher_graph import fisher_graph
 from fisherlens.export.heads import Gaussian
 from fisherlens.export.maps import MAPS
-from fisherlens.export.network.forward import join
-from fisherlens.export.network.normalise import normalise
+from fisherlens.export.network.normalise import normalised
 from fisherlens.export.network.source import from_modules
 
 from ..weights import members_of
@@ -71,9 +67,8 @@ def _threshold_at(diameter: float, acquisition: Acquisition) -> float:
 def explainer(member: ThresholdNetwork, kind: str) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
     """A function of an image [1, 1, FIELD, FIELD] that gives the map of the member's results, of its shape."""
     (network,) = from_modules([member], SHAPE, "mammography")
-    instrumented = instrument(join([normalise(network.model, SHAPE, "mammography")]), Gaussian(logarithmic=True), 2)
-    values = MAPS[kind].values(instrumented)
-    session = open_session(ir.to_proto(as_model(instrumented.forward.tape.graph, {"map": values})).SerializeToString())
+    graph = fisher_graph([normalised(network, SHAPE)], Gaussian(logarithmic=True), probes=2)
+    session = graph.session({"map": MAPS[kind].values(graph)})
     return lambda image: session.run(["map"], {"image": image})[0]
 
 

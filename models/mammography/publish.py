@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from rich.progress import track
 
 from fisherlens.edge.bundle.manifest import Input, Measurand
-from fisherlens.export.calibration.images import Targets
+from fisherlens.export.calibration.targets import Targets
 from fisherlens.export.heads import Gaussian
 from fisherlens.export.network.source import from_modules
 from fisherlens.export.pipeline import Request, export

@@ -5,11 +5,12 @@ from __future__ import annotations
 import onnx_ir as ir
 
 from fisherlens.edge.bundle.manifest import Map
-from fisherlens.export.fisher.fisher_graph import Instrumented, instrument
-from fisherlens.export.graph.model import add_map, as_model
+from fisherlens.export.fisher.fisher_graph import FisherGraph, fisher_graph
+from fisherlens.export.graph.model import as_model
 from fisherlens.export.maps.compact import compacted, grid
+from fisherlens.export.maps.conditional import add_map
 from fisherlens.export.network.forward import join
-from fisherlens.export.network.normalise import normalise
+from fisherlens.export.network.normalise import normalised
 from fisherlens.export.network.source import Network
 
 from .networks import Subject
@@ -32,44 +33,42 @@ def graphs(subject: Subject, network: Network) -> dict[str, bytes]:
     """Models by the name of what they compute."""
     built = {
         FORWARD: _forward(subject, network),
-        ACTIVATIONS: _verdict(_instrumented(subject, network, 1), subject, parameters=False),
-        PARAMETERS: _verdict(_instrumented(subject, network, 1), subject, parameters=True),
-        NOT_TAKEN: _conditional(_instrumented(subject, network, 1), subject),
+        ACTIVATIONS: _verdict(_graph(subject, network, 1), subject, parameters=False),
+        PARAMETERS: _verdict(_graph(subject, network, 1), subject, parameters=True),
+        NOT_TAKEN: _conditional(_graph(subject, network, 1), subject),
     }
     if subject.exact:
-        instrumented = _instrumented(subject, network, 0)
-        built[EXACT] = _bytes(instrumented, {"trace": instrumented.trace})
+        graph = _graph(subject, network, 0)
+        built[EXACT] = _bytes(graph, {"trace": graph.trace})
     return built
 
 
-def _instrumented(subject: Subject, network: Network, probes: int) -> Instrumented:
-    members = [normalise(network.model.clone(), subject.shape, subject.name)]
-    return instrument(join(members), subject.head, probes)
+def _graph(subject: Subject, network: Network, probes: int) -> FisherGraph:
+    return fisher_graph([normalised(network, subject.shape)], subject.head, probes)
 
 
-def _bytes(instrumented: Instrumented, outputs: dict[str, ir.Value]) -> bytes:
-    named = {**instrumented.outputs, **outputs}
-    return ir.to_proto(as_model(instrumented.forward.tape.graph, named)).SerializeToString()
+def _bytes(graph: FisherGraph, outputs: dict[str, ir.Value]) -> bytes:
+    return ir.to_proto(graph.model({**graph.outputs, **outputs})).SerializeToString()
 
 
 def _forward(subject: Subject, network: Network) -> bytes:
     """As the framework exports it, with the network's own outputs alone."""
-    forward = join([normalise(network.model.clone(), subject.shape, subject.name)])
+    forward = join([normalised(network, subject.shape).model])
     outputs = {f"output{i}": output for i, output in enumerate(forward.outputs[0])}
     return ir.to_proto(as_model(forward.tape.graph, outputs)).SerializeToString()
 
 
-def _verdict(instrumented: Instrumented, subject: Subject, *, parameters: bool) -> bytes:
-    tape, found = instrumented.forward.tape, instrumented.information
+def _verdict(graph: FisherGraph, subject: Subject, *, parameters: bool) -> bytes:
+    tape, found = graph.tape, graph.information
     values = found.activations + ([tape.Unsqueeze(v, [0]) for v in found.parameters] if parameters else [])
     codes, ends = compacted(tape, found.map, subject.shape, _grid(subject.shape), "root mean square")
     information = tape.Concat(*values, axis=0)
     outputs = {"information": information, "gradient": found.gradient, "map": codes, "map_range": ends}
-    return _bytes(instrumented, outputs)
+    return _bytes(graph, outputs)
 
 
-def _conditional(instrumented: Instrumented, subject: Subject) -> bytes:
+def _conditional(graph: FisherGraph, subject: Subject) -> bytes:
     """All that needs the reverse pass in the branch of the If: run with `explain` it is taken."""
-    never = instrumented.forward.tape.Greater(0.0, 1.0)
-    codes, ends = add_map(instrumented, never, _grid(subject.shape))
-    return _bytes(instrumented, {"map": codes, "map_range": ends})
+    never = graph.tape.Greater(0.0, 1.0)
+    codes, ends = add_map(graph, never, _grid(subject.shape))
+    return _bytes(graph, {"map": codes, "map_range": ends})

@@ -9,23 +9,20 @@ import numpy as np
 import onnx_ir as ir
 from torch import Tensor
 
-from fisherlens.edge.bundle import open_session
-from fisherlens.export.fisher.fisher_graph import Instrumented, instrument
-from fisherlens.export.graph.model import as_model
+from fisherlens.export.fisher.fisher_graph import FisherGraph, fisher_graph
 from fisherlens.export.heads import Head
 from fisherlens.export.heads.input_noise import InputNoise
-from fisherlens.export.network.forward import join
-from fisherlens.export.network.normalise import normalise
+from fisherlens.export.network.normalise import normalised
 from fisherlens.export.network.source import from_modules
 
-Outputs = Callable[[Instrumented], dict[str, ir.Value]]
+Outputs = Callable[[FisherGraph], dict[str, ir.Value]]
 
 
 def evaluated(
     modules: Any,
     images: Tensor,
     head: Head,
-    outputs: Outputs = lambda instrumented: instrumented.outputs,
+    outputs: Outputs = lambda graph: graph.outputs,
     probes: int | None = None,
     input_noise: InputNoise | None = None,
     groups: int = 1,
@@ -44,9 +41,7 @@ def _session(
     input_noise: InputNoise | None,
     groups: int,
 ) -> tuple[Any, Sequence[str]]:
-    networks = from_modules(modules, shape, "network")
-    members = [normalise(network.model, shape, network.name) for network in networks]
-    instrumented = instrument(join(members), head, probes, input_noise, groups)
-    named = outputs(instrumented)
-    model = as_model(instrumented.forward.tape.graph, named)
-    return open_session(ir.to_proto(model).SerializeToString()), list(named)
+    networks = [normalised(network, shape) for network in from_modules(modules, shape, "network")]
+    graph = fisher_graph(networks, head, probes, input_noise=input_noise, groups=groups)
+    named = outputs(graph)
+    return graph.session(named), list(named)

@@ -105,7 +105,7 @@ def test_a_network_that_cannot_be_had_is_named(usual_folder: Path, out: Path, ne
 
 def test_a_wrong_head_says_what_it_expects(usual_folder: Path, out: Path) -> None:
     said = refused("tests.networks:segmentation", "--head", "softmax", "--images", usual_folder, "-o", out)
-    assert "a softmax head expects one" in said
+    assert "the softmax head expects one" in said
 
 
 def test_a_gaussian_head_needs_targets_of_its_number(

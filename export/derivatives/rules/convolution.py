@@ -8,8 +8,9 @@ from math import prod
 import onnx_ir as ir
 
 from ...errors import NetworkError
+from ...graph.nodes import described
 from ...graph.tape import Tape, shape_of
-from ..registry import Step, described, rule
+from ..registry import Step, rule
 from .geometry import Window
 
 

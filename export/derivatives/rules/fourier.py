@@ -5,8 +5,9 @@ from __future__ import annotations
 import onnx_ir as ir
 
 from ...errors import NetworkError
+from ...graph.nodes import described
 from ...graph.tape import shape_of
-from ..registry import Step, described, rule
+from ..registry import Step, rule
 
 
 def _dft(s: Step) -> ir.Value:

@@ -7,8 +7,9 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from ...errors import NetworkError
+from ...graph.nodes import described
 from ...graph.tape import Tape, shape_of
-from ..registry import Step, described, rule
+from ..registry import Step, rule
 
 
 def _scatter_along(

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from fisherlens.edge.bundle import open_session
 
 from ...errors import NetworkError
+from ...graph.nodes import described
 from ...graph.tape import IR_VERSION, OPSET, shape_of
-from ..registry import Step, described, rule
+from ..registry import Step, rule
 
 
 def _resize(s: Step) -> ir.Value:

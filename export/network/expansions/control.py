@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import onnx_ir as ir
 
-from ...derivatives.registry import constant_value, described
 from ...errors import NetworkError
+from ...graph.nodes import constant_value, described
 from ...graph.tape import Tape, move, shape_of
 from .expansion import Expansion, known, operands, optional
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import onnx_ir as ir
 
-from ...derivatives.registry import constant_value, described
 from ...errors import NetworkError
+from ...graph.nodes import constant_value, described
 from ...graph.tape import Tape
 
 Expansion = Callable[[Tape, ir.Node], Sequence[ir.Value]]

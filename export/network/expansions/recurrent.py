@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import onnx_ir as ir
 
-from ...derivatives.registry import described
 from ...errors import NetworkError
+from ...graph.nodes import described
 from ...graph.tape import Tape, shape_of
 from .expansion import Expansion, operands, optional
 

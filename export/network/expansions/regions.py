@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from ...derivatives.registry import described
 from ...errors import NetworkError
+from ...graph.nodes import described
 from ...graph.tape import Tape, shape_of
 from .expansion import Expansion, operands
 from .sampling import sampled

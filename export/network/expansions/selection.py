@@ -7,8 +7,8 @@ from itertools import combinations
 import numpy as np
 import onnx_ir as ir
 
-from ...derivatives.registry import described
 from ...errors import NetworkError
+from ...graph.nodes import described
 from ...graph.tape import Tape, shape_of
 from .expansion import Expansion, known, operands, optional
 

@@ -20,7 +20,7 @@ from fisherlens.edge.maps.finer import finer_map, finest
 from fisherlens.edge.maps.picture import map_picture, upsampled
 from fisherlens.edge.preprocess import preprocess
 from fisherlens.edge.reading import Frame
-from fisherlens.export.calibration.images import Targets
+from fisherlens.export.calibration.targets import Targets
 from fisherlens.export.heads import Gaussian
 from fisherlens.export.network.source import from_modules
 from fisherlens.export.pipeline import Request, export

@@ -9,8 +9,8 @@ import onnx_ir as ir
 import pytest
 
 from fisherlens.edge.bundle import open_bundle
-from fisherlens.export.checks.profile import Selection
 from fisherlens.export.fisher.information import Information
+from fisherlens.export.fisher.profile import Selection
 
 from ...bundles import run, usual_image
 

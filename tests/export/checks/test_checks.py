@@ -9,29 +9,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import mahalanobis
 
-from fisherlens.edge.bundle import open_session
-from fisherlens.export.calibration.images import fit_temperature
-from fisherlens.export.checks.profile import (
-    ROUNDING,
-    conformal_factor,
-    fit_profile,
-    needed,
-    p_value,
-    require_enough,
-    usual_statistics,
-)
+from fisherlens.export.calibration.coverage import conformal_factor
+from fisherlens.export.checks.kind import evaluated
+from fisherlens.export.checks.p_value import needed, p_value, require_enough
+from fisherlens.export.checks.profile import ROUNDING, fit_profile, fitted_profile
 from fisherlens.export.errors import CalibrationError
+from fisherlens.export.graph.model import session
 from fisherlens.export.graph.tape import IR_VERSION, OPSET, Tape
+from fisherlens.export.heads.temperature import fit_temperature
 
 
 def graph_p_value(usual: np.ndarray, statistic: float) -> float:
     value = ir.val("statistic", dtype=ir.DataType.FLOAT, shape=())
     graph = ir.Graph([value], [], nodes=[], name="p", opset_imports={"": OPSET})
-    p = p_value(Tape(graph), value, usual.astype(np.float32))
+    p = p_value(Tape(graph), value, usual.astype(np.float32), "check")
     p.name, p.dtype = "p", ir.DataType.FLOAT
     graph.outputs.append(p)
-    session = open_session(ir.to_proto(ir.Model(graph, ir_version=IR_VERSION)).SerializeToString())
-    return float(session.run(None, {"statistic": np.array(statistic, np.float32)})[0])
+    opened = session(ir.Model(graph, ir_version=IR_VERSION))
+    return float(opened.run(None, {"statistic": np.array(statistic, np.float32)})[0])
 
 
 @settings(max_examples=30, deadline=None)
@@ -73,8 +68,8 @@ def test_the_profile_is_the_mahalanobis_distance_to_what_the_regressors_predict(
     true_mean = rng.normal(size=(3, size))
     mixing = rng.normal(size=(size, size))
     features = regressors @ true_mean + rng.normal(size=(count, size)) @ mixing
-    profile = fit_profile(features.astype(np.float32), regressors.astype(np.float32))
-    statistics = usual_statistics(profile, features.astype(np.float32), regressors.astype(np.float32))
+    columns = [features.astype(np.float32), regressors.astype(np.float32)]
+    statistics = evaluated(fitted_profile(columns), columns)
     fitted, *_ = np.linalg.lstsq(regressors, features, rcond=None)
     deviations = features - regressors @ fitted
     precision = np.linalg.inv(deviations.T @ deviations / count + ROUNDING**2 * np.eye(size))
@@ -88,9 +83,9 @@ def test_collinear_features_leave_the_statistic_steady() -> None:
     base = rng.normal(size=(300, 3))
     features = np.column_stack([base, base.sum(axis=1)]).astype(np.float32)
     ones = np.ones((300, 1), np.float32)
-    profile = fit_profile(features, ones)
+    statistic = fitted_profile([features, ones])
     rounded = features + rng.normal(scale=1e-5, size=features.shape).astype(np.float32)
-    before, after = (usual_statistics(profile, f, ones) for f in (features, rounded))
+    before, after = (evaluated(statistic, [f, ones]) for f in (features, rounded))
     np.testing.assert_allclose(before, after, rtol=0.02, atol=0.02)
 
 

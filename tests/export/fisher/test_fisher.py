@@ -7,20 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx_ir as ir
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from fisherlens.edge.bundle import open_bundle, open_session
+from fisherlens.edge.bundle import open_bundle
 from fisherlens.export.derivatives.bundle_gradient import result_gradient
-from fisherlens.export.fisher.fisher_graph import instrument
-from fisherlens.export.graph.model import as_model
+from fisherlens.export.fisher.fisher_graph import fisher_graph
 from fisherlens.export.heads import Softmax
 from fisherlens.export.heads.readout import Directions
-from fisherlens.export.network.forward import join
-from fisherlens.export.network.normalise import normalise
+from fisherlens.export.network.normalise import normalised
 from fisherlens.export.network.source import from_modules
 from tests.bundles import usual_image
 from tests.networks import classifier, ensemble
@@ -117,12 +114,9 @@ class _Shared(nn.Module):
 def test_gradients_of_shared_weights_are_added_before_they_are_squared(probes: int) -> None:
     module = _Shared()
     (network,) = from_modules(module, (1, 1, 12, 12), "shared")
-    model = normalise(network.model, (1, 1, 12, 12), "shared")
-    instrumented = instrument(join([model]), Softmax(), probes)
-    assert len(instrumented.forward.layers) == 3
-    session = open_session(
-        ir.to_proto(as_model(instrumented.forward.tape.graph, {"trace": instrumented.trace})).SerializeToString()
-    )
+    graph = fisher_graph([normalised(network, (1, 1, 12, 12))], Softmax(), probes)
+    assert len(graph.layers) == 3
+    session = graph.session({"trace": graph.trace})
     image = torch.randn(1, 1, 12, 12)
     (trace,) = session.run(None, {"image": image.numpy()})
     logits = module(image)

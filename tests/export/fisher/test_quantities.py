@@ -12,9 +12,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call, jacrev
 
-from fisherlens.export.checks.statistics import STATISTICS
+from fisherlens.export.checks import CHECKS
 from fisherlens.export.errors import NetworkError
-from fisherlens.export.fisher.fisher_graph import Instrumented
+from fisherlens.export.fisher.fisher_graph import FisherGraph
 from fisherlens.export.fisher.form import fisher_form, sensitivity
 from fisherlens.export.heads import Gaussian, Head, Softmax
 from fisherlens.export.maps import MAPS
@@ -75,9 +75,9 @@ def _factors(head: Head, outputs: Tensor) -> Tensor:
 
 @pytest.mark.parametrize("head", [Softmax(), Gaussian()])
 def test_the_fisher_form_and_its_sensitivity_are_those_of_dense_jacobians(head: Head) -> None:
-    def outputs(instrumented: Instrumented) -> dict:
-        found = fisher_form(instrumented.forward, instrumented.readout)
-        return {"form": found.form, "sensitivity": sensitivity(instrumented.forward, found)}
+    def outputs(graph: FisherGraph) -> dict:
+        found = fisher_form(graph.forward, graph.readout)
+        return {"form": found.form, "sensitivity": sensitivity(graph.forward, found)}
 
     network = deepcopy(smooth()).double()
     for image, given in zip(IMAGES, evaluated(smooth(), IMAGES, head, outputs), strict=True):
@@ -94,10 +94,10 @@ def test_the_fisher_form_and_its_sensitivity_are_those_of_dense_jacobians(head: 
 def test_the_largest_eigenvalue_is_that_of_the_information_about_the_image(head: Head) -> None:
     network = deepcopy(smooth()).double()
 
-    def outputs(instrumented: Instrumented) -> dict:
+    def outputs(graph: FisherGraph) -> dict:
         return {
-            "eigenvalue": STATISTICS["largest_eigenvalue"](instrumented),
-            "component": MAPS["eigen"].values(instrumented),
+            "eigenvalue": CHECKS["largest_eigenvalue"].measured(graph)[0],
+            "component": MAPS["eigen"].values(graph),
         }
 
     for image, given in zip(IMAGES, evaluated(smooth(), IMAGES, head, outputs), strict=True):
@@ -145,8 +145,8 @@ def test_a_single_network_cannot_disagree(head: Head) -> None:
         evaluated(smooth(), IMAGES, head, _disagreement)
 
 
-def _disagreement(instrumented: Instrumented) -> dict:
-    return {"disagreement": STATISTICS["ensemble_disagreement"](instrumented)}
+def _disagreement(graph: FisherGraph) -> dict:
+    return {"disagreement": CHECKS["ensemble_disagreement"].measured(graph)[0]}
 
 
 def test_the_gradient_map_is_the_squared_derivative_of_the_predicted_log_probability() -> None:
@@ -164,9 +164,9 @@ def test_integrated_gradients_are_complete(head: Head) -> None:
     proposition 1), also of a network with kinks; and the oriented ones are their two signs."""
     names = ("integrated_gradients", "integrated_gradients_raising", "integrated_gradients_lowering")
 
-    def outputs(instrumented: Instrumented) -> dict:
-        baseline = without_details(instrumented.forward.tape, instrumented.forward.image)
-        return {"baseline": baseline, **{name: MAPS[name].values(instrumented) for name in names}}
+    def outputs(graph: FisherGraph) -> dict:
+        baseline = without_details(graph.tape, graph.image)
+        return {"baseline": baseline, **{name: MAPS[name].values(graph) for name in names}}
 
     torch.manual_seed(0)
     kinked = nn.Sequential(nn.Conv2d(1, 8, 3), nn.ReLU(), nn.Flatten(), nn.Linear(800, 16), nn.ReLU(), nn.Linear(16, 4))

@@ -79,7 +79,7 @@ def constant_members(*members: np.ndarray) -> Forward:
 
 @pytest.mark.parametrize("shape", [(1, 3), (1, 3, 2, 2), (1,)])
 def test_outputs_of_another_shape_are_refused(shape: tuple[int, ...]) -> None:
-    with pytest.raises(NetworkError, match="Gaussian head expects"):
+    with pytest.raises(NetworkError, match="gaussian head expects"):
         Gaussian().read_out(constant_members(np.zeros(shape)), None)
 
 

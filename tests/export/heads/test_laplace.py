@@ -11,7 +11,8 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from fisherlens.export.errors import NetworkError
-from fisherlens.export.heads import LastLayerLaplace, Posterior
+from fisherlens.export.heads import LastLayerLaplace
+from fisherlens.export.network.posterior import Posterior
 
 from ...conftest import install_alone
 from ..instruments import evaluated

@@ -12,15 +12,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from fisherlens.edge.bundle import open_session
-from fisherlens.export.fisher.fisher_graph import instrument
-from fisherlens.export.graph.model import as_model
+from fisherlens.export.fisher.fisher_graph import fisher_graph
 from fisherlens.export.graph.tape import Tape
 from fisherlens.export.heads import Softmax
 from fisherlens.export.heads.readout import Directions
-from fisherlens.export.network.forward import join
-from fisherlens.export.network.normalise import normalise
-from fisherlens.export.network.source import from_modules
+from fisherlens.export.network.normalise import normalised
+from fisherlens.export.network.source import from_modules, select
 
 from .architectures import ARCHITECTURES, build, smooth_images
 
@@ -69,17 +66,14 @@ def _logits(module: nn.Module, image: Tensor) -> Tensor:
 
 def _bundle(module: nn.Module, image: Tensor, probes: int | None) -> Callable[[Tensor], dict[str, np.ndarray]]:
     (network,) = from_modules(module, tuple(image.shape), "network")
-    model = normalise(network.model, tuple(image.shape), "network")
-    model.graph.outputs[:] = model.graph.outputs[:1]
-    instrumented = instrument(join([model]), Softmax(), probes)
-    forward = instrumented.forward
+    graph = fisher_graph([normalised(select(network, [0]), tuple(image.shape))], Softmax(), probes)
     outputs = {
-        "trace": instrumented.trace,
-        "parameters": _stacked(forward.tape, instrumented.information.parameters),
-        "activations": forward.tape.Concat(*instrumented.information.activations, axis=0),
-        "map": instrumented.information.map,
+        "trace": graph.trace,
+        "parameters": _stacked(graph.tape, graph.information.parameters),
+        "activations": graph.tape.Concat(*graph.information.activations, axis=0),
+        "map": graph.information.map,
     }
-    session = open_session(ir.to_proto(as_model(forward.tape.graph, outputs)).SerializeToString())
+    session = graph.session(outputs)
     return lambda x: dict(zip(outputs, session.run(list(outputs), {"image": x.numpy()}), strict=True))
 
 

@@ -9,12 +9,10 @@ import torch
 from torch import nn
 
 from fisherlens.export.errors import NetworkError
-from fisherlens.export.fisher.fisher_graph import instrument
-from fisherlens.export.graph.model import as_model
+from fisherlens.export.fisher.fisher_graph import fisher_graph
 from fisherlens.export.heads import Gaussian
 from fisherlens.export.network.dropout import with_masks
-from fisherlens.export.network.forward import join
-from fisherlens.export.network.normalise import normalise
+from fisherlens.export.network.normalise import normalised
 from fisherlens.export.network.source import from_modules
 
 from ..instruments import evaluated
@@ -54,8 +52,8 @@ def test_masks_make_an_ensemble_whose_scatter_is_the_epistemic_part() -> None:
 
 def test_members_with_masks_share_their_weights_in_the_file() -> None:
     networks = from_modules(with_masks(module(), 8, SHAPE, "network"), SHAPE, "network")
-    instrumented = instrument(join([normalise(n.model, SHAPE, n.name) for n in networks]), Gaussian(), 1)
-    model = as_model(instrumented.forward.tape.graph, instrumented.outputs)
+    graph = fisher_graph([normalised(network, SHAPE) for network in networks], Gaussian(), probes=1)
+    model = graph.model(graph.outputs)
     weights = [v for v in model.graph.initializers.values() if v.shape == ir.Shape([4, 392])]
     assert len(weights) == 1
 

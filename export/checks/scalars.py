@@ -1,0 +1,44 @@
+"""Statistics that are written as they are: scalars of the graph that are large where an image is unusual."""
+
+from __future__ import annotations
+
+import onnx_ir as ir
+
+from ..errors import NetworkError
+from ..fisher.eigen import leading
+from ..fisher.fisher_graph import FisherGraph
+from ..fisher.form import fisher_form
+
+
+def trace(graph: FisherGraph) -> tuple[ir.Value]:
+    """The trace of the information of all parameters."""
+    return (graph.trace,)
+
+
+def form(graph: FisherGraph) -> tuple[ir.Value]:
+    """The Fisher form: see `fisher.form`."""
+    return (fisher_form(graph.forward, graph.readout).form,)
+
+
+def largest_eigenvalue(graph: FisherGraph) -> tuple[ir.Value]:
+    """The largest eigenvalue of the information about the image: see `fisher.eigen`."""
+    return (leading(graph.tape, graph.image_rows()).eigenvalue,)
+
+
+def disagreement(graph: FisherGraph) -> tuple[ir.Value]:
+    """How far the members of an ensemble lie apart beside the noise that they state: exp(mean of
+    ln(u_epistemic^2 / u_aleatoric^2)) over measurands and pixels; of classes the mean mutual information.
+
+    The geometric mean weighs every pixel alike, however large its uncertainty. Raises NetworkError for one network.
+    """
+    tape, prediction = graph.tape, graph.readout.prediction
+    if prediction is not None and prediction.epistemic is not None:
+        ratio = tape.Div(prediction.epistemic, prediction.aleatoric)
+        return (tape.Exp(tape.ReduceMean(tape.Log(tape.Max(ratio, _LEAST_RATIO)), keepdims=0)),)
+    if prediction is None and len(graph.forward.outputs) > 1:
+        return (tape.ReduceMean(graph.outputs["mutual_information"], keepdims=0),)
+    raise NetworkError("check ensemble_disagreement: one network agrees with itself; it needs several, an ensemble")
+
+
+_LEAST_RATIO = 1e-12
+"""Where members agree, as on pixels that all of them leave at zero, the ratio of variances counts as this."""
