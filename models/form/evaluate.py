@@ -17,9 +17,9 @@ from fisherlens.edge.bundle import Bundle, open_bundle
 
 from . import BUNDLE
 from .cases import CASES
+from .input import image_reader
 from .linear import LinearInverse, root_mean_square
 from .population import Measurement, measurements
-from .publish import reader
 from .surface import within_aperture
 
 REGULARISATIONS = tuple(10.0**power for power in (-4.0, -3.0, -2.5, -2.0, -1.5, -1.0, 0.0))
@@ -45,7 +45,7 @@ def study(bundle: Bundle, inverse: LinearInverse, make: Callable[[int], Measurem
     for number in track(range(count), name):
         measurement = make(number)
         data, truth = measurement.data(), measurement.truth
-        outputs = bundle.run(reader(data)(), explain=False)
+        outputs = bundle.run(image_reader(data)(), explain=False)
         error = outputs["value"][0].astype(float) - truth
         covered = np.abs(error[inside]) <= factor * outputs["u"][0][inside]
         rows.append(

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from ..training import descend
 from ..weights import save
+from .input import image_reader
 from .interferometer import SOURCES_MM
 from .linear import root_mean_square
 from .network import FINE_UM, FormNetwork
@@ -63,7 +64,7 @@ def simulate(stream: str, count: int) -> Simulated:
     truth = torch.empty(count, SIZE, SIZE)
     with torch.no_grad():
         for i, (data, known) in enumerate(track(measurements(stream, count), f"simulate {stream}", count)):
-            pictures = network.alignment(torch.from_numpy(data).permute(2, 0, 1)[None])
+            pictures = network.alignment(torch.from_numpy(image_reader(data)()))
             mean[i : i + 1], residuals[i : i + 1] = network.stitching(pictures)
             truth[i] = torch.from_numpy(np.nan_to_num(known))
     return Simulated(mean, residuals, truth)

@@ -29,12 +29,12 @@ from fisherlens.edge.storage import write_whole
 
 from . import BUNDLE
 from .acquisition import acquire
+from .input import image_reader
 from .observer import DIAMETERS_MM, EUREF_ACCEPTABLE_UM, EUREF_ACHIEVABLE_UM
 from .phantom import PLATE_MM, Region
-from .population import FIELD, Acquisition, usual
+from .population import Acquisition, usual
 from .procedure.contrast_detail import contrast_detail_curve
 from .procedure.reading import Decisions, read
-from .publish import reader
 from .systems import DOSES_UGY, SYSTEMS, repeated
 
 GROUPS = (1, 4, 8, 16)
@@ -92,8 +92,7 @@ def _read(image: Image) -> Reading:
         acquisition.phantom, acquisition.exposure, acquisition.detector, acquisition.rng, plate(acquisition)
     )
     assert acquisition.phantom is not None
-    top, left = ((size - FIELD) // 2 for size in pixels.shape)
-    outputs = _opened.run(reader(pixels[top : top + FIELD, left : left + FIELD])(), explain=False)
+    outputs = _opened.run(image_reader(pixels)(), explain=False)
     assert _opened.manifest.coverage is not None
     return Reading(
         system=image.system,

@@ -29,11 +29,11 @@ from fisherlens.export.network.source import from_modules
 
 from ..weights import members_of
 from . import BUNDLE
+from .input import image_reader
 from .network import ThresholdNetwork
 from .observer import DIAMETERS_MM
 from .phantom import CELL_MM, LINE_WIDTH_MM
 from .population import FIELD, Acquisition, usual
-from .publish import reader
 
 RIM_MM = 0.15
 """Half the width of a rim, about its disc's edge."""
@@ -92,7 +92,7 @@ def main(bundle: Path, images: int, kinds: tuple[str, ...]) -> None:
     member = members_of(bundle, ThresholdNetwork)[0]
     taken = [usual(number, "map mass") for number in range(images)]
     where = [parts(acquisition) for acquisition in taken]
-    fields = [reader(acquisition.field())() for acquisition in taken]
+    fields = [image_reader(acquisition.field())() for acquisition in taken]
     chance = np.mean([[found[part].mean() for part in PARTS] for found in where], axis=0)
     table = Table("share of the map's mass", *PARTS)
     for kind in kinds or MAPS:
