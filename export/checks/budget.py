@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from fisherlens.edge.bundle import Session, open_session
 from fisherlens.edge.bundle.manifest import Budget, Design
+from fisherlens.edge.p_value import p_values
 
 from ..calibration.images import Images, collect
 from ..errors import CalibrationError
@@ -27,6 +28,7 @@ from ..graph.model import as_model
 from ..progress import Progress
 from . import profile as checks
 from .profile import Selection
+from .roc import area_under_roc
 
 PERTURBED = 100
 """Images that are perturbed to measure detection."""
@@ -165,10 +167,8 @@ def _detection(
         return None
     of_usual = checks.usual_statistics(profile, features[1::2], regressors[1::2])
     of_changed = checks.usual_statistics(profile, changed[0][:, columns], changed[1])
-    at_least = (of_usual[None, :] >= of_changed[:, None]).sum(axis=1)
-    power = float(np.mean((1 + at_least) / (len(of_usual) + 1) <= alpha))
-    ties = (of_usual[None, :] == of_changed[:, None]).mean()
-    return power, float((of_changed[:, None] > of_usual[None, :]).mean() + ties / 2)
+    power = float(np.mean(p_values(of_usual, of_changed) <= alpha))
+    return power, area_under_roc(of_usual, of_changed)
 
 
 class _Timed:
