@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -18,14 +18,13 @@ from fisherlens.edge.bundle.manifest import Input
 from fisherlens.export.heads import Softmax
 from fisherlens.export.network.source import Network, from_modules
 from fisherlens.export.pipeline import Request, export
+from fisherlens.export.progress import Progress
 
 from . import dataset
 
 CHECKS = ("fisher_trace", "fisher_profile")
 SHAPE = (1, 1, 28, 28)
 ALPHA = 0.01
-
-Progress = Callable[[Iterable[Any], str], Iterable[Any]]
 
 
 def network_of(module: nn.Module, name: str) -> Network:
@@ -64,8 +63,8 @@ def statistics(bundle: Bundle, images: Tensor) -> tuple[dict[str, NDArray], dict
     """Statistic and p-value of each check on images [n, 1, 28, 28], by name, each [n]."""
     names = [check.name for check in bundle.manifest.checks]
     outputs = [bundle.run(image[None].numpy(), explain=False) for image in images]
-    found = [np.stack([output[key] for output in outputs]) for key in ("statistic", "p_value")]
-    return tuple({name: values[:, i] for i, name in enumerate(names)} for values in found)  # type: ignore[return-value]
+    statistic, p_value = (np.stack([output[key] for output in outputs]).T for key in ("statistic", "p_value"))
+    return dict(zip(names, statistic, strict=True)), dict(zip(names, p_value, strict=True))
 
 
 def cost(bundle: Path, network: Network, runs: int = 200) -> float:

@@ -6,13 +6,15 @@ and for each network one that never saw the last two classes.
 
 from __future__ import annotations
 
-import os
+from io import BytesIO
 from pathlib import Path
 
 import click
 import torch
 from rich.progress import Progress
 from torch import Tensor, nn
+
+from fisherlens.edge.storage import write_whole
 
 from . import dataset
 from .networks import NETWORKS
@@ -43,9 +45,9 @@ def _once(path: Path, name: str, images: Tensor, classes: Tensor, count: int, se
     if path.exists():
         return
     network = train(name, images, classes, count, seed)
-    beside = path.with_name(path.name + ".part")
-    torch.save(network.state_dict(), beside)
-    os.replace(beside, path)
+    buffer = BytesIO()
+    torch.save(network.state_dict(), buffer)
+    write_whole(path, buffer.getvalue())
     test_images, test_classes = dataset.evaluation()
     known = test_classes < count
     print(f"{path.stem}: {100 * accuracy(network, test_images[known], test_classes[known]):.2f} % right")
