@@ -26,7 +26,7 @@ REGULARISATIONS = tuple(10.0**power for power in (-4.0, -3.0, -2.5, -2.0, -1.5, 
 
 
 @dataclass(frozen=True)
-class Study:
+class Evaluation:
     """Of n measurements. network, linear: errors in nm RMS [n]. covered: share of pixels whose 95 %
     interval covers [n]. flagged: bool [n]."""
 
@@ -36,7 +36,9 @@ class Study:
     flagged: NDArray[np.bool_]
 
 
-def study(bundle: Bundle, inverse: LinearInverse, make: Callable[[int], Measurement], count: int, name: str) -> Study:
+def study(
+    bundle: Bundle, inverse: LinearInverse, make: Callable[[int], Measurement], count: int, name: str
+) -> Evaluation:
     """Evaluate `count` measurements of a kind both ways."""
     assert bundle.manifest.coverage is not None
     factor = bundle.manifest.coverage.factors[0]
@@ -57,7 +59,7 @@ def study(bundle: Bundle, inverse: LinearInverse, make: Callable[[int], Measurem
             )
         )
     network, linear, shares, flagged = map(np.array, zip(*rows, strict=True))
-    return Study(network, linear, shares, flagged)
+    return Evaluation(network, linear, shares, flagged)
 
 
 def best_inverse(count: int) -> LinearInverse:

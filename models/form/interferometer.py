@@ -33,8 +33,6 @@ SEEN_MM = APERTURE_MM + 0.3
 """Radius on the specimen that the camera sees: a little more than is measured."""
 _NEWTON_STEPS = 6
 
-Vectors = tuple[Points, Points, Points]
-
 
 @dataclass(frozen=True)
 class Misalignment:

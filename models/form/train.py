@@ -47,7 +47,7 @@ def main(weights: Path, count: int, epochs: int) -> None:
 
 
 @dataclass(frozen=True)
-class Simulated:
+class StitchedMeasurements:
     """Usual measurements after alignment and stitching, with their truth, in um: float32 [n, 1, SIZE,
     SIZE], [n, sources, SIZE, SIZE] and [n, SIZE, SIZE], zero outside the aperture."""
 
@@ -56,7 +56,7 @@ class Simulated:
     truth: Tensor
 
 
-def simulate(stream: str, count: int) -> Simulated:
+def simulate(stream: str, count: int) -> StitchedMeasurements:
     """The first `count` usual measurements of a stream."""
     network = FormNetwork()
     mean = torch.empty(count, 1, SIZE, SIZE)
@@ -67,10 +67,10 @@ def simulate(stream: str, count: int) -> Simulated:
             pictures = network.alignment(torch.from_numpy(image_reader(data)()))
             mean[i : i + 1], residuals[i : i + 1] = network.stitching(pictures)
             truth[i] = torch.from_numpy(np.nan_to_num(known))
-    return Simulated(mean, residuals, truth)
+    return StitchedMeasurements(mean, residuals, truth)
 
 
-def train(data: Simulated, epochs: int, seed: int) -> FormNetwork:
+def train(data: StitchedMeasurements, epochs: int, seed: int) -> FormNetwork:
     """One member, by the Gaussian negative log likelihood."""
     torch.manual_seed(seed)
     network = FormNetwork()
@@ -96,7 +96,7 @@ def _loss(outputs: Tensor, truth: Tensor, variance: bool) -> Tensor:
     return 0.5 * (spread + squared * torch.exp(-spread)).mean()
 
 
-def report(name: str, members: list[FormNetwork], data: Simulated) -> None:
+def report(name: str, members: list[FormNetwork], data: StitchedMeasurements) -> None:
     """Print errors in nm RMS."""
     with torch.no_grad():
         means = torch.stack([predicted(member, data) for member in members]).mean(dim=0)
@@ -104,7 +104,7 @@ def report(name: str, members: list[FormNetwork], data: Simulated) -> None:
     print(f"{name}: {np.median(errors):.2f} nm RMS (median), {np.percentile(errors, 90):.2f} (90th percentile)")
 
 
-def predicted(member: FormNetwork, data: Simulated) -> Tensor:
+def predicted(member: FormNetwork, data: StitchedMeasurements) -> Tensor:
     """A member's form deviations in um, [n, SIZE, SIZE]."""
     batches = zip(data.mean.split(BATCH), data.residuals.split(BATCH), strict=True)
     return torch.cat([member.corrected(mean, residuals) for mean, residuals in batches])[:, 0]

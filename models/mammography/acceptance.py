@@ -38,7 +38,7 @@ class Scene:
 
 
 @dataclass(frozen=True)
-class Scored:
+class ScoredScene:
     """A scene with its verdict, and the graph's image if there was one."""
 
     scene: Scene

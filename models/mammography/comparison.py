@@ -56,7 +56,7 @@ class Reading:
 
 
 @dataclass(frozen=True)
-class Image:
+class PlannedImage:
     """One image to be made and read, `name` and dose of its system."""
 
     system: str
@@ -71,7 +71,7 @@ def plate(acquisition: Acquisition) -> Region:
     return Region((rows - height) // 2, (columns - width) // 2, height, width)
 
 
-def readings(images: list[Image], bundle: Path, label: str) -> Iterator[Reading]:
+def readings(images: list[PlannedImage], bundle: Path, label: str) -> Iterator[Reading]:
     """Make and read images, in order, in one process a core."""
     with ProcessPoolExecutor(initializer=_open, initargs=(bundle,)) as pool:
         yield from track(pool.map(_read, images), label, len(images))
@@ -85,7 +85,7 @@ def _open(bundle: Path) -> None:
     _opened = open_bundle(bundle, threads=1)
 
 
-def _read(image: Image) -> Reading:
+def _read(image: PlannedImage) -> Reading:
     acquisition = image.acquisition
     spacing = acquisition.detector.pixel_spacing
     pixels = acquire(
@@ -123,10 +123,10 @@ class Conversion:
         return np.exp(offset + slope * np.log(thresholds))
 
 
-def conversion_images(systems: int) -> list[Image]:
+def conversion_images(systems: int) -> list[PlannedImage]:
     """Images of systems of the networks' population, CONVERSION_IMAGES each."""
     return [
-        Image(
+        PlannedImage(
             str(number), Acquisition(taken.phantom, taken.exposure, taken.detector, np.random.default_rng([number, i]))
         )
         for number in range(systems)
@@ -260,7 +260,7 @@ def main(bundle: Path, images: int, conversion: int, out: Path) -> None:
     known = list(readings(conversion_images(conversion), bundle, "conversion"))
     own = grouped(known, CONVERSION_IMAGES)
     convert = Conversion.fitted(np.array([pooled(group) for group in own]), np.array([group[0].truth for group in own]))
-    wanted = [Image(name, one) for name in SYSTEMS for dose in DOSES_UGY for one in repeated(name, dose, images)]
+    wanted = [PlannedImage(name, one) for name in SYSTEMS for dose in DOSES_UGY for one in repeated(name, dose, images)]
     systems: Systems = {}
     for reading in readings(wanted, bundle, "systems not seen"):
         systems.setdefault((reading.system, reading.air_kerma), []).append(reading)

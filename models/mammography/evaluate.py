@@ -30,7 +30,7 @@ STREAM = "evaluation"
 
 
 @dataclass(frozen=True)
-class Study:
+class Performance:
     """What a bundle says of n usual images. flagged: bool [n]. covered: bool [n, 5], whether the
     truth is within value +- U. error: [n, 5], relative to the truth."""
 
@@ -39,7 +39,7 @@ class Study:
     error: NDArray[np.float64]
 
 
-def study(bundle: Bundle, count: int, stream: str = STREAM) -> Study:
+def study(bundle: Bundle, count: int, stream: str = STREAM) -> Performance:
     """Score `count` fresh usual fields."""
     assert bundle.manifest.coverage is not None
     factors = np.array(bundle.manifest.coverage.factors)
@@ -50,7 +50,7 @@ def study(bundle: Bundle, count: int, stream: str = STREAM) -> Study:
         flagged.append(bool(outputs["flagged"]))
         covered.append(np.abs(difference) <= factors * outputs["u"])
         errors.append(difference / truth)
-    return Study(np.array(flagged), np.array(covered), np.array(errors))
+    return Performance(np.array(flagged), np.array(covered), np.array(errors))
 
 
 def unusual_fields(bundle: Path) -> dict[str, Callable[[int], NDArray[np.uint16]]]:

@@ -46,7 +46,7 @@ def main(weights: Path, images: int, epochs: int) -> None:
 
 
 @dataclass(frozen=True)
-class Simulated:
+class SimulatedFields:
     """Usual fields as they are stored, [n, FIELD, FIELD], with logarithms of their thresholds in um, float32
     [n, 5], and of their pixel spacings in units of 0.07 mm, float32 [n, 1]."""
 
@@ -55,17 +55,17 @@ class Simulated:
     spacings: Tensor
 
 
-def simulate(stream: str, count: int) -> Simulated:
+def simulate(stream: str, count: int) -> SimulatedFields:
     """The first `count` usual fields of a stream."""
     data = np.empty((count, FIELD, FIELD), np.uint16)
     thresholds = np.empty((count, len(DIAMETERS_MM)), np.float32)
     for i, (field, truth) in enumerate(track(fields(stream, count), f"simulate {stream}", count)):
         data[i], thresholds[i] = field, np.log(truth)
     spacings = np.log([[usual(i, stream).detector.pixel_spacing / 0.07] for i in range(count)])
-    return Simulated(data, torch.from_numpy(thresholds), torch.from_numpy(spacings.astype(np.float32)))
+    return SimulatedFields(data, torch.from_numpy(thresholds), torch.from_numpy(spacings.astype(np.float32)))
 
 
-def train(data: Simulated, epochs: int, seed: int) -> ThresholdNetwork:
+def train(data: SimulatedFields, epochs: int, seed: int) -> ThresholdNetwork:
     """One member, by the Gaussian negative log likelihood."""
     torch.manual_seed(seed)
     network = ThresholdNetwork()
@@ -110,7 +110,7 @@ def _loss(outputs: Tensor, targets: Tensor, variance: bool) -> Tensor:
     return (0.5 * log_variance + 0.5 * (targets - mean) ** 2 * torch.exp(-log_variance)).mean()
 
 
-def report(name: str, members: list[ThresholdNetwork], data: Simulated) -> None:
+def report(name: str, members: list[ThresholdNetwork], data: SimulatedFields) -> None:
     """Print the median relative error at each diameter."""
     count = data.thresholds.shape[1]
     with torch.no_grad():
