@@ -40,7 +40,7 @@ def attack(
     epsilon: float,
     progress: Progress,
 ) -> list[Attempt]:
-    """On each of the images [n, 1, 28, 28] in [0, 1], by at most `epsilon` a pixel."""
+    """Attack each of the images [n, 1, 28, 28] in [0, 1], changing no pixel by more than `epsilon`."""
     manifest = open_bundle(bundle).manifest
     checks = [check.name for check in manifest.checks]
     gradient = result_gradient(bundle, "probability", "statistic", "p_value")

@@ -1,4 +1,4 @@
-"""The networks as bundles, calibrated on usual images, and what the bundles say of many images."""
+"""The networks as bundles, calibrated on usual images, and the bundles' statistics of many images."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def exported(
     checks: Sequence[str] = CHECKS,
     images: Tensor | None = None,
 ) -> Bundle:
-    """A bundle whose exact checks, and their combination where there are several, are calibrated on the
+    """Export a bundle whose exact checks, and their combination where there are several, are calibrated on the
     images [n, 1, 28, 28], by default on all calibration images."""
     if images is None:
         images, _ = dataset.calibration()
@@ -68,7 +68,7 @@ def statistics(bundle: Bundle, images: Tensor) -> tuple[dict[str, NDArray], dict
 
 
 def cost(bundle: Path, network: Network, runs: int = 200) -> float:
-    """What a bundle takes without a map, as a multiple of the bare forward pass in ONNX Runtime, on one
+    """The time that a bundle takes without a map, as a multiple of the bare forward pass in ONNX Runtime, on one
     thread: the median ratio of runs in turn."""
     image = dataset.calibration()[0][:1].numpy()
     forward = open_session(ir.to_proto(network.model.clone()).SerializeToString(), threads=1)

@@ -1,4 +1,4 @@
-"""How well a score tells two sets of images apart, with confidence intervals."""
+"""Measures of how well a score tells two sets of images apart, with confidence intervals."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ class Rate:
 
     @classmethod
     def of(cls, flagged: NDArray[np.bool_]) -> Rate:
+        """The share of images that are flagged, bool [n]."""
         test = binomtest(int(flagged.sum()), len(flagged)).proportion_ci(CONFIDENCE)
         return cls(float(flagged.mean()), float(test.low), float(test.high))
 
@@ -39,7 +40,8 @@ class Auroc:
 
     @classmethod
     def of(cls, usual: NDArray, unusual: NDArray) -> Auroc:
-        """Scores [n] and [m], larger for more unusual; ties count half."""
+        """The area that tells unusual images, of scores [m], from usual ones, of scores [n]: larger for more unusual;
+        ties count half."""
         n, m = len(usual), len(unusual)
         area = area_under_roc(usual, unusual)
         q1, q2 = area / (2 - area), 2 * area**2 / (1 + area)

@@ -54,7 +54,7 @@ def _once(path: Path, name: str, images: Tensor, classes: Tensor, count: int, se
 
 
 def train(name: str, images: Tensor, classes: Tensor, count: int, seed: int) -> nn.Module:
-    """A network of that name by AdamW with a one-cycle schedule, mirrored and shifted images."""
+    """Train a network of that name by AdamW with a one-cycle schedule, on images mirrored and shifted at random."""
     torch.manual_seed(seed)
     network = NETWORKS[name](count)
     steps = EPOCHS[name] * (len(images) // BATCH)
@@ -89,7 +89,7 @@ def accuracy(network: nn.Module, images: Tensor, classes: Tensor) -> float:
 
 
 def load(folder: Path, label: str) -> nn.Module:
-    """A trained network by its file's name."""
+    """Load the network that was trained to LABEL.pt in a folder. Raises ClickException where there is none."""
     path = folder / f"{label}.pt"
     if not path.is_file():
         raise click.ClickException(f"{path}: no such file. Train: python -m fisherlens.models.fashion.train")

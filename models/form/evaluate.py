@@ -27,7 +27,7 @@ REGULARISATIONS = tuple(10.0**power for power in (-4.0, -3.0, -2.5, -2.0, -1.5, 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Of n measurements. network, linear: errors in nm RMS [n]. covered: share of pixels whose 95 %
+    """Results of n measurements. network, linear: errors in nm RMS [n]. covered: share of pixels whose 95 %
     interval covers [n]. flagged: bool [n]."""
 
     network: NDArray[np.float64]
@@ -39,7 +39,7 @@ class Evaluation:
 def study(
     bundle: Bundle, inverse: LinearInverse, make: Callable[[int], Measurement], count: int, name: str
 ) -> Evaluation:
-    """Evaluate `count` measurements of a kind both ways."""
+    """Evaluate `count` measurements of a kind by the networks and by the linear inverse."""
     assert bundle.manifest.coverage is not None
     factor = bundle.manifest.coverage.factors[0]
     inside = within_aperture()

@@ -57,7 +57,7 @@ class StitchedMeasurements:
 
 
 def simulate(stream: str, count: int) -> StitchedMeasurements:
-    """The first `count` usual measurements of a stream."""
+    """Simulate, align and stitch the first `count` usual measurements of a stream."""
     network = FormNetwork()
     mean = torch.empty(count, 1, SIZE, SIZE)
     residuals = torch.empty(count, len(SOURCES_MM), SIZE, SIZE)
@@ -71,7 +71,7 @@ def simulate(stream: str, count: int) -> StitchedMeasurements:
 
 
 def train(data: StitchedMeasurements, epochs: int, seed: int) -> FormNetwork:
-    """One member, by the Gaussian negative log likelihood."""
+    """Train one member by the Gaussian negative log likelihood."""
     torch.manual_seed(seed)
     network = FormNetwork()
 
@@ -97,7 +97,7 @@ def _loss(outputs: Tensor, truth: Tensor, variance: bool) -> Tensor:
 
 
 def report(name: str, members: list[FormNetwork], data: StitchedMeasurements) -> None:
-    """Print errors in nm RMS."""
+    """Print median and 90th percentile of the errors of the members' mean, in nm RMS."""
     with torch.no_grad():
         means = torch.stack([predicted(member, data) for member in members]).mean(dim=0)
     errors = [_error(mean, truth) for mean, truth in zip(means, data.truth, strict=True)]
@@ -111,7 +111,7 @@ def predicted(member: FormNetwork, data: StitchedMeasurements) -> Tensor:
 
 
 def _error(mean: Tensor, truth: Tensor) -> float:
-    """In nm RMS."""
+    """The error of one measurement in nm RMS."""
     return 1e3 * root_mean_square((mean - truth).numpy().astype(np.float64))
 
 

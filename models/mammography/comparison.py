@@ -44,7 +44,7 @@ CONVERSION_IMAGES = 4
 
 @dataclass(frozen=True)
 class Reading:
-    """One image as both read it. truth, value, U: um [5]; value and U are the networks'."""
+    """One image as the networks and the procedure read it. truth, value, U: um [5]; value and U are the networks'."""
 
     system: str
     air_kerma: float
@@ -57,7 +57,7 @@ class Reading:
 
 @dataclass(frozen=True)
 class PlannedImage:
-    """One image to be made and read, `name` and dose of its system."""
+    """One image that is to be made and read, with the name of its system."""
 
     system: str
     acquisition: Acquisition
@@ -107,14 +107,14 @@ def _read(image: PlannedImage) -> Reading:
 
 @dataclass(frozen=True)
 class Conversion:
-    """From the procedure's thresholds to the reference observer's: ln T = a + n ln T_procedure, for each
+    """A conversion of the procedure's thresholds to the reference observer's: ln T = a + n ln T_procedure, for each
     diameter. coefficients: float64 [5, 2], a and n."""
 
     coefficients: NDArray[np.float64]
 
     @classmethod
     def fitted(cls, found: NDArray[np.float64], truth: NDArray[np.float64]) -> Conversion:
-        """By least squares on thresholds in um, [systems, 5] each."""
+        """Fit by least squares on thresholds in um, [systems, 5] each."""
         logs = np.log(found), np.log(truth)
         return cls(np.array([np.polyfit(x, y, 1)[::-1] for x, y in zip(logs[0].T, logs[1].T, strict=True)]))
 
@@ -136,18 +136,18 @@ def conversion_images(systems: int) -> list[PlannedImage]:
 
 
 def pooled(group: list[Reading]) -> NDArray[np.float64]:
-    """What the procedure reads off several images of one system: um [5]."""
+    """Thresholds that the procedure reads off several images of one system: um [5]."""
     return contrast_detail_curve(reduce(add, (reading.decisions for reading in group)), DIAMETERS_MM)
 
 
 def grouped(readings: list[Reading], size: int) -> list[list[Reading]]:
-    """Images of one system in groups that share none."""
+    """Split images of one system into groups of `size` that share none."""
     return [readings[i : i + size] for i in range(0, len(readings) - size + 1, size)]
 
 
 @dataclass(frozen=True)
 class Precision:
-    """Of one method over all systems, relative, [5] each. repeatability: standard deviation of repeated
+    """Precision of one method over all systems, relative, [5] each. repeatability: standard deviation of repeated
     readings of a system, pooled over systems. error: root mean square deviation from the truth."""
 
     name: str
@@ -156,7 +156,7 @@ class Precision:
 
 
 def precision(name: str, by_system: list[tuple[NDArray[np.float64], NDArray[np.float64]]]) -> Precision:
-    """From each system's readings and truths, [n, 5] each, in um."""
+    """Precision of a method by each system's readings and truths, [n, 5] each, in um."""
     logs = [np.log(values) for values, _ in by_system]
     squares = sum(((log - log.mean(axis=0)) ** 2).sum(axis=0) for log in logs)
     freedom = sum(len(log) - 1 for log in logs)
@@ -168,7 +168,7 @@ Systems = dict[tuple[str, float], list[Reading]]
 
 
 def compared(systems: Systems, convert: Conversion) -> list[Precision]:
-    """The networks on one image, and the procedure on each of GROUPS."""
+    """Precision of the networks on one image, and of the procedure on each of GROUPS."""
     rows = [
         precision(
             "networks, 1 image",
@@ -186,7 +186,7 @@ def compared(systems: Systems, convert: Conversion) -> list[Precision]:
 
 
 def as_markdown(systems: Systems, rows: list[Precision]) -> str:
-    """The tables of the comparison."""
+    """Write out the tables of the comparison."""
     images = sum(map(len, systems.values()))
     header = f"| | {' | '.join(f'{d:g} mm' for d in DIAMETERS_MM)} |\n|---|{'---|' * len(DIAMETERS_MM)}\n"
     lines = [
@@ -217,7 +217,7 @@ def _coverage_row(name: str, systems: Systems) -> str:
 
 
 def picture(systems: Systems, rows: list[Precision], convert: Conversion) -> Figure:
-    """Contrast-detail curves of every kind of system at the middle dose, and the repeatabilities."""
+    """Draw contrast-detail curves of every kind of system at the middle dose, and the repeatabilities."""
     figure = Figure(figsize=(13, 8), layout="constrained")
     panels = figure.subplots(2, 3).ravel()
     for axes, system in zip(panels, SYSTEMS, strict=False):

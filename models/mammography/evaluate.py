@@ -31,7 +31,7 @@ STREAM = "evaluation"
 
 @dataclass(frozen=True)
 class Performance:
-    """What a bundle says of n usual images. flagged: bool [n]. covered: bool [n, 5], whether the
+    """Results of a bundle on n usual images. flagged: bool [n]. covered: bool [n, 5], whether the
     truth is within value +- U. error: [n, 5], relative to the truth."""
 
     flagged: NDArray[np.bool_]
@@ -54,7 +54,7 @@ def study(bundle: Bundle, count: int, stream: str = STREAM) -> Performance:
 
 
 def unusual_fields(bundle: Path) -> dict[str, Callable[[int], NDArray[np.uint16]]]:
-    """For each kind of unusual image a function from a seed to its field."""
+    """Functions that make the unusual field of a seed, by kind of unusual image."""
     perturb = attack(bundle)
 
     def made(change: Callable[[Acquisition], Acquisition]) -> Callable[[int], NDArray[np.uint16]]:
@@ -87,7 +87,7 @@ def disguised(path: Path) -> Frame:
 
 
 def foreign(runtime: Runtime, folder: Path) -> Iterator[tuple[str, str]]:
-    """Radiographs of a folder, as they are and disguised: what was scored, and the outcome with its
+    """Score radiographs of a folder, as they are and disguised: gives the name of each, and the outcome with its
     first reason."""
     for path in sorted(folder.glob("*.dcm")):
         (as_it_is,) = runtime.score_file(path)

@@ -1,4 +1,4 @@
-"""Which images the networks take, and how the device makes the graph's image of them."""
+"""The images that the networks take, and the graph's image of them as the device makes it."""
 
 from __future__ import annotations
 

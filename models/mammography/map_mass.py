@@ -1,4 +1,4 @@
-"""On what of the phantom do the maps lie? `python -m fisherlens.models.mammography.map_mass`.
+"""Measure on what of the phantom the maps lie: `python -m fisherlens.models.mammography.map_mass`.
 
 For each kind of map, the share of its mass on the discs that are there to be seen, on their rims and on
 the grid lines, beside the share of the field's area that these take: what a map without any relation
@@ -42,7 +42,7 @@ PARTS = ("discs seen", "rims of discs seen", "grid lines")
 
 
 def parts(acquisition: Acquisition) -> dict[str, NDArray[np.bool_]]:
-    """Which pixels of the field belong to each of PARTS, bool [FIELD, FIELD]. A disc is seen where its gold
+    """Masks of the field's pixels that belong to each of PARTS, bool [FIELD, FIELD]. A disc is seen where its gold
     is thicker than the threshold at its diameter, on a curve through the true thresholds."""
     phantom, pose = acquisition.phantom, acquisition.exposure.pose
     assert phantom is not None

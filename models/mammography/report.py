@@ -61,7 +61,7 @@ def _overview(scored: list[ScoredScene]) -> str:
 
 
 def write_picture(path: Path, entry: ScoredScene) -> None:
-    """One verdict as a PNG: the field with its map, and the curve with its uncertainty."""
+    """Write one verdict as a PNG: the field with its map, and the curve with its uncertainty."""
     verdict = entry.verdict
     assert verdict.map is not None
     assert entry.image is not None

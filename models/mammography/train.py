@@ -56,7 +56,7 @@ class SimulatedFields:
 
 
 def simulate(stream: str, count: int) -> SimulatedFields:
-    """The first `count` usual fields of a stream."""
+    """Simulate the first `count` usual fields of a stream."""
     data = np.empty((count, FIELD, FIELD), np.uint16)
     thresholds = np.empty((count, len(DIAMETERS_MM)), np.float32)
     for i, (field, truth) in enumerate(track(fields(stream, count), f"simulate {stream}", count)):
@@ -66,7 +66,7 @@ def simulate(stream: str, count: int) -> SimulatedFields:
 
 
 def train(data: SimulatedFields, epochs: int, seed: int) -> ThresholdNetwork:
-    """One member, by the Gaussian negative log likelihood."""
+    """Train one member by the Gaussian negative log likelihood."""
     torch.manual_seed(seed)
     network = ThresholdNetwork()
     _start_at(network, data.thresholds)
@@ -111,7 +111,7 @@ def _loss(outputs: Tensor, targets: Tensor, variance: bool) -> Tensor:
 
 
 def report(name: str, members: list[ThresholdNetwork], data: SimulatedFields) -> None:
-    """Print the median relative error at each diameter."""
+    """Print the median relative error of the members' mean at each diameter."""
     count = data.thresholds.shape[1]
     with torch.no_grad():
         batches = [data.fields[i : i + BATCH] for i in range(0, len(data.fields), BATCH)]

@@ -24,7 +24,7 @@ STEPS = 8
 
 
 def degraded(usual: Acquisition) -> Acquisition:
-    """The same with a worn detector: scintillator blurred, amplifiers noisy, 30 dead lines."""
+    """The usual acquisition by a worn detector: scintillator blurred, amplifiers noisy, 30 dead lines."""
     worn = replace(
         usual.detector, mtf=Transfer(1.5), noise_transfer=Transfer(1.5), electronic_noise=40.0, dead_lines=30
     )
@@ -32,7 +32,7 @@ def degraded(usual: Acquisition) -> Acquisition:
 
 
 def without_phantom(usual: Acquisition) -> Acquisition:
-    """The same with nothing in the beam but the support."""
+    """The usual acquisition with nothing in the beam but the support."""
     return replace(usual, phantom=None)
 
 
