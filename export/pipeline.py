@@ -126,7 +126,7 @@ def _fitted_head(
         readers = progress(images[FITTING], f"fit the {head.kind} head")
         return np.stack([np.stack([network.forward(read())[0][0] for network in networks]) for read in readers])
 
-    return head.fitted(outputs, targets.values[FITTING])
+    return head.fitted(outputs, targets.values, FITTING)
 
 
 def _designed(

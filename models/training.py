@@ -12,8 +12,8 @@ from torch import Tensor, nn
 def descend(
     network: nn.Module, count: int, batch_size: int, epochs: int, label: str, loss_of: Callable[[Tensor, int], Tensor]
 ) -> None:
-    """Train by Adam with a one-cycle schedule. loss_of: of the examples of these numbers, of `count`, in this
-    epoch."""
+    """Train by Adam with a one-cycle schedule. loss_of: gives the loss of a batch, the numbers of its examples below
+    `count`, in an epoch."""
     steps = epochs * (count // batch_size)
     optimiser = torch.optim.Adam(network.parameters(), lr=1e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, max_lr=3e-3, total_steps=steps)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import TypeVar
 
@@ -11,16 +11,17 @@ import onnx
 import torch
 from torch import nn
 
+from fisherlens.edge.storage import write_whole
 from fisherlens.export.network.forward import member_weights
 
 Member = TypeVar("Member", bound=nn.Module)
 
 
 def save(members: Sequence[nn.Module], path: Path) -> None:
-    """Write all members' weights beside `path`, then put the file in place."""
-    beside = path.with_name(path.name + ".part")
-    torch.save([member.state_dict() for member in members], beside)
-    os.replace(beside, path)
+    """Write all members' weights to one file, which is whole or absent."""
+    buffer = BytesIO()
+    torch.save([member.state_dict() for member in members], buffer)
+    write_whole(path, buffer.getvalue())
 
 
 def load(path: Path, make: Callable[[], Member]) -> list[Member]:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from fisherlens.edge.bundle import Session
 from fisherlens.edge.bundle.manifest import Budget, Design
+from fisherlens.edge.p_value import p_values
 
 from ..calibration.collect import collect
 from ..calibration.images import COUNTING, FITTING, Images
@@ -27,6 +28,7 @@ from ..fisher.profile import Selection
 from ..progress import Progress
 from .kind import evaluated
 from .profile import fitted_profile
+from .roc import area_under_roc
 
 PERTURBED = 100
 """Images that are perturbed to measure detection."""
@@ -163,10 +165,8 @@ def _detection(
         return None
     of_usual = evaluated(statistic, [features[COUNTING], regressors[COUNTING]])
     of_changed = evaluated(statistic, [changed[0][:, columns], changed[1]])
-    at_least = (of_usual[None, :] >= of_changed[:, None]).sum(axis=1)
-    power = float(np.mean((1 + at_least) / (len(of_usual) + 1) <= alpha))
-    ties = (of_usual[None, :] == of_changed[:, None]).mean()
-    return power, float((of_changed[:, None] > of_usual[None, :]).mean() + ties / 2)
+    power = float(np.mean(p_values(of_usual, of_changed) <= alpha))
+    return power, area_under_roc(of_usual, of_changed)
 
 
 class _Timed:

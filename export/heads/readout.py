@@ -126,11 +126,11 @@ class Head(Protocol):
         that the head cannot read."""
         ...
 
-    def fitted(self, outputs: Callable[[], NDArray[np.float32]], targets: NDArray) -> Self:
-        """The head with what is fitted on images of known values before anything is written; itself, where nothing is.
+    def fitted(self, outputs: Callable[[], NDArray[np.float32]], targets: NDArray, fitting: slice) -> Self:
+        """The head with what is fitted to known values before anything is written; itself, where nothing is.
 
-        outputs: runs the members over these images and gives their first outputs, [n, M, ...]. targets: [n, ...].
-        Raises CalibrationError for targets that do not fit the outputs.
+        targets: of all images, [n, ...]. outputs: runs the members over those of them that fit, and gives their first
+        outputs, [m, M, ...]. Raises CalibrationError for targets that do not fit the outputs.
         """
         return self
 

@@ -51,7 +51,7 @@ class Softmax(Head):
     def fitted_temperature(self) -> float:
         return self.temperature
 
-    def fitted(self, outputs: Callable[[], NDArray[np.float32]], targets: NDArray) -> Self:
+    def fitted(self, outputs: Callable[[], NDArray[np.float32]], targets: NDArray, fitting: slice) -> Self:
         """The head with the temperature that fits the known classes best."""
         logits = outputs()
         if logits.ndim > 3 or targets.ndim > 1:
@@ -61,7 +61,7 @@ class Softmax(Head):
             )
         if targets.max() >= logits.shape[2] or targets.min() < 0:
             raise CalibrationError(f"targets with classes up to {targets.max()}, the network has {logits.shape[2]}")
-        return replace(self, temperature=fit_temperature(logits, targets))
+        return replace(self, temperature=fit_temperature(logits, targets[fitting]))
 
     def read_out(self, forward: Forward, probes: int | None) -> Readout:
         tape = forward.tape

@@ -7,16 +7,15 @@ Several weights are tried, and what deceives both network and check is kept.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fisherlens.edge.bundle import open_bundle
 from fisherlens.export.derivatives.bundle_gradient import Gradient, result_gradient
+from fisherlens.export.progress import Progress
 
 from .dataset import CLASSES
 
@@ -39,13 +38,13 @@ def attack(
     images: NDArray[np.float32],
     classes: NDArray[np.int64],
     epsilon: float,
-    progress: Any,
+    progress: Progress,
 ) -> list[Attempt]:
-    """On each of the images [n, 1, 28, 28] in [0, 1], by at most `epsilon` a pixel."""
+    """Attack each of the images [n, 1, 28, 28] in [0, 1], changing no pixel by more than `epsilon`."""
     manifest = open_bundle(bundle).manifest
     checks = [check.name for check in manifest.checks]
     gradient = result_gradient(bundle, "probability", "statistic", "p_value")
-    items: Iterable[Any] = progress(list(zip(images, classes, strict=True)), f"adaptive attack, {epsilon}")
+    items = progress(list(zip(images, classes, strict=True)), f"adaptive attack, {epsilon}")
     return [
         max(
             (_descend(gradient, image[None], int(label), epsilon, weight, checks) for weight in WEIGHTS),

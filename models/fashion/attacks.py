@@ -30,7 +30,8 @@ class MarginPGD(attacks.LinfProjectedGradientDescentAttack):
 
 @dataclass(frozen=True)
 class Attack:
-    """epsilon: the largest change, of the attack's own norm, None for the least that succeeds."""
+    """An attack of foolbox. epsilon: the largest change in the attack's own norm, None where it looks for the least
+    that succeeds."""
 
     make: Callable[[], Any]
     epsilon: float | None
@@ -49,11 +50,11 @@ ATTACKS: dict[str, Attack] = {
         lambda: attacks.L2CarliniWagnerAttack(steps=100, binary_search_steps=4, stepsize=0.02), None
     ),
 }
-"""By name. Images are in [0, 1]."""
+"""The attacks of the study by name, on images in [0, 1]."""
 
 
 def attacked(network: nn.Module, images: Tensor, classes: Tensor, attack: Attack) -> Tensor:
-    """The attacked ones [m, 1, 28, 28] of images [n, 1, 28, 28] that the attack had a wrong class given to."""
+    """Attack images [n, 1, 28, 28], and give those that then get a wrong class, [m, 1, 28, 28]."""
     torch.manual_seed(0)
     model = foolbox.PyTorchModel(network, bounds=(0, 1))
     wrong = foolbox.criteria.Misclassification(classes)

@@ -1,9 +1,9 @@
-"""The networks as bundles, calibrated on usual images, and what the bundles say of many images."""
+"""The networks as bundles, calibrated on usual images, and the bundles' statistics of many images."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -18,14 +18,13 @@ from fisherlens.export.graph.model import session
 from fisherlens.export.heads import Softmax
 from fisherlens.export.network.source import Network, from_modules
 from fisherlens.export.pipeline import Request, export
+from fisherlens.export.progress import Progress
 
 from . import dataset
 
 CHECKS = ("fisher_trace", "fisher_profile")
 SHAPE = (1, 1, 28, 28)
 ALPHA = 0.01
-
-Progress = Callable[[Iterable[Any], str], Iterable[Any]]
 
 
 def network_of(module: nn.Module, name: str) -> Network:
@@ -41,7 +40,7 @@ def exported(
     checks: Sequence[str] = CHECKS,
     images: Tensor | None = None,
 ) -> Bundle:
-    """A bundle whose exact checks, and their combination where there are several, are calibrated on the
+    """Export a bundle whose exact checks, and their combination where there are several, are calibrated on the
     images [n, 1, 28, 28], by default on all calibration images."""
     if images is None:
         images, _ = dataset.calibration()
@@ -64,12 +63,12 @@ def statistics(bundle: Bundle, images: Tensor) -> tuple[dict[str, NDArray], dict
     """Statistic and p-value of each check on images [n, 1, 28, 28], by name, each [n]."""
     names = [check.name for check in bundle.manifest.checks]
     outputs = [bundle.run(image[None].numpy(), explain=False) for image in images]
-    found = [np.stack([output[key] for output in outputs]) for key in ("statistic", "p_value")]
-    return tuple({name: values[:, i] for i, name in enumerate(names)} for values in found)  # type: ignore[return-value]
+    statistic, p_value = (np.stack([output[key] for output in outputs]).T for key in ("statistic", "p_value"))
+    return dict(zip(names, statistic, strict=True)), dict(zip(names, p_value, strict=True))
 
 
 def cost(bundle: Path, network: Network, runs: int = 200) -> float:
-    """What a bundle takes without a map, as a multiple of the bare forward pass in ONNX Runtime, on one
+    """The time that a bundle takes without a map, as a multiple of the bare forward pass in ONNX Runtime, on one
     thread: the median ratio of runs in turn."""
     image = dataset.calibration()[0][:1].numpy()
     forward, whole = session(network.model.clone(), threads=1), open_session(bundle.read_bytes(), threads=1)

@@ -12,7 +12,7 @@ from torch import Tensor
 FOLDER = Path("/usr/share/datasets/fashion-mnist")
 CLASSES = ("T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
 TRAINING = 50_000
-"""Of the 60,000 training images; the others calibrate."""
+"""How many of the 60,000 training images networks learn from; the others calibrate."""
 
 
 class DatasetMissing(Exception):
@@ -26,13 +26,14 @@ def training() -> tuple[Tensor, Tensor]:
 
 
 def calibration() -> tuple[Tensor, Tensor]:
-    """As `training`: images that no network has learned from, on which the checks are calibrated."""
+    """Images and classes, of shapes as `training` has them, that no network has learned from: checks are calibrated on
+    these."""
     images, classes = _read("train")
     return images[TRAINING:], classes[TRAINING:]
 
 
 def evaluation() -> tuple[Tensor, Tensor]:
-    """As `training`: the 10,000 test images, used for figures only."""
+    """The 10,000 test images and their classes, of shapes as `training` has them, used for figures only."""
     return _read("t10k")
 
 

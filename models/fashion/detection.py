@@ -1,4 +1,4 @@
-"""How well a score tells two sets of images apart, with confidence intervals."""
+"""Measures of how well a score tells two sets of images apart, with confidence intervals."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binomtest, rankdata
+from scipy.stats import binomtest
+
+from fisherlens.edge.p_value import p_values
+from fisherlens.export.checks.roc import area_under_roc
 
 CONFIDENCE = 0.95
 
@@ -21,6 +24,7 @@ class Rate:
 
     @classmethod
     def of(cls, flagged: NDArray[np.bool_]) -> Rate:
+        """The share of images that are flagged, bool [n]."""
         test = binomtest(int(flagged.sum()), len(flagged)).proportion_ci(CONFIDENCE)
         return cls(float(flagged.mean()), float(test.low), float(test.high))
 
@@ -36,17 +40,16 @@ class Auroc:
 
     @classmethod
     def of(cls, usual: NDArray, unusual: NDArray) -> Auroc:
-        """Scores [n] and [m], larger for more unusual; ties count half."""
+        """The area that tells unusual images, of scores [m], from usual ones, of scores [n]: larger for more unusual;
+        ties count half."""
         n, m = len(usual), len(unusual)
-        ranks = rankdata(np.concatenate([usual, unusual]))
-        area = (ranks[n:].sum() - m * (m + 1) / 2) / (n * m)
+        area = area_under_roc(usual, unusual)
         q1, q2 = area / (2 - area), 2 * area**2 / (1 + area)
         variance = (area * (1 - area) + (m - 1) * (q1 - area**2) + (n - 1) * (q2 - area**2)) / (n * m)
         half = 1.96 * np.sqrt(max(variance, 0.0))
-        return cls(float(area), float(max(0.0, area - half)), float(min(1.0, area + half)))
+        return cls(area, float(max(0.0, area - half)), float(min(1.0, area + half)))
 
 
 def detected(calibration: NDArray, unusual: NDArray, alpha: float) -> Rate:
     """Share of scores whose p-value over the calibration's is at most alpha."""
-    at_least = (calibration[None, :] >= unusual[:, None]).sum(axis=1)
-    return Rate.of((1 + at_least) / (len(calibration) + 1) <= alpha)
+    return Rate.of(p_values(calibration, unusual) <= alpha)

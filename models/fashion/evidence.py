@@ -1,12 +1,16 @@
-"""The evidence on paper: tables as Markdown, ROC curves as a picture."""
+"""The evidence: what was found for one network, as JSON, as tables in Markdown, and as ROC curves."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TypeVar
 
 import numpy as np
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 from sklearn.metrics import roc_curve
 
 from fisherlens.edge.storage import write_whole
@@ -14,19 +18,39 @@ from fisherlens.edge.storage import write_whole
 from .attacks import ATTACKS
 from .detection import Auroc, Rate
 
-if TYPE_CHECKING:
-    from .study import Evidence, Scores
+Scores = dict[str, dict[str, NDArray[np.float64]]]
+"""Scores [n] by set of images, then by name of the score."""
+
+Figures = TypeVar("Figures")
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Figures of one network. accuracy: share of the test images that it recognises. auroc, at_1, at_5: by set of
+    images, then by score; counts: images in a set. costs: as multiples of the forward pass. false_alarms: shares of
+    usual images flagged. adaptive: by budget, shares of images with a wrong class, and of those that no check flags
+    at 1 %, with those of the attack that does not know the check beside."""
+
+    network: str
+    accuracy: float
+    auroc: dict[str, dict[str, Auroc]]
+    at_1: dict[str, dict[str, Rate]]
+    at_5: dict[str, dict[str, Rate]]
+    counts: dict[str, int]
+    costs: dict[str, float]
+    false_alarms: dict[str, Rate]
+    adaptive: dict[str, dict[str, Rate]]
 
 
 def write_evidence(evidence: Evidence, scores: Scores, out: Path) -> None:
-    """NAME.md and NAME.png in the folder."""
+    """Write NAME.json, NAME.md and NAME.png of the network of that name into a folder."""
+    write_whole(out / f"{evidence.network}.json", json.dumps(asdict(evidence), indent=1).encode())
     write_whole(out / f"{evidence.network}.md", _page(evidence).encode())
-    figure = _curves(scores)
-    figure.savefig(out / f"{evidence.network}.png", dpi=110)
+    _curves(scores).savefig(out / f"{evidence.network}.png", dpi=110)
 
 
 def mean_over_attacks(evidence: Evidence) -> dict[str, float]:
-    """Mean AUROC of each score over all attacks."""
+    """Average the area under the ROC curve over all attacks, for each score by name."""
     titles = evidence.auroc[next(iter(ATTACKS))]
     return {title: float(np.mean([evidence.auroc[key][title].value for key in ATTACKS])) for title in titles}
 
@@ -50,7 +74,13 @@ def _page(evidence: Evidence) -> str:
     return "\n\n".join(sections) + "\n"
 
 
-def _table(evidence, found, titles, cell, means) -> str:  # type: ignore[no-untyped-def]
+def _table(
+    evidence: Evidence,
+    found: dict[str, dict[str, Figures]],
+    titles: list[str],
+    cell: Callable[[Figures], str],
+    means: dict[str, float] | None,
+) -> str:
     """Scores down, sets of images across."""
     keys = list(found)
     head = ["score", "cost", *(["mean over attacks"] if means else []), *(f"{k} ({evidence.counts[k]})" for k in keys)]

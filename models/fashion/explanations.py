@@ -1,4 +1,4 @@
-"""Do the maps show what the result rests on? `python -m fisherlens.models.fashion.explanations --weights DIR`.
+"""Measure whether maps show what a result rests on: `python -m fisherlens.models.fashion.explanations --weights DIR`.
 
 For each kind of map, on test images:
 - deletion and insertion (Petsiuk et al. 2018, arXiv 1806.07421): the mean probability of the predicted
@@ -59,7 +59,7 @@ def explainer(network: nn.Module, kind: str) -> Explain:
 
 
 def probabilities(network: nn.Module, start: Tensor, end: Tensor, order: NDArray[np.int64]) -> Tensor:
-    """Of all classes, [STEPS + 1, 10], while pixels of `start` [1, 28, 28] become those of `end` in that
+    """Probabilities of all classes, [STEPS + 1, 10], while pixels of `start` [1, 28, 28] become those of `end` in that
     order."""
     steps = torch.stack([start.flatten()] * (STEPS + 1))
     for step in range(1, STEPS + 1):
@@ -103,7 +103,8 @@ def main(weights: Path, name: str, images: int) -> None:
 def deletion_insertion(
     network: nn.Module, image: Tensor, baseline: Tensor, order: NDArray[np.int64]
 ) -> tuple[float, float]:
-    """Mean probability of the class that is predicted on the image, along both ways."""
+    """Mean probability of the class that is predicted on the image, while its pixels are deleted and while they are
+    inserted, in that order."""
     with torch.no_grad():
         predicted = int(network(image[None]).argmax())
     deleted, inserted = (probabilities(network, *ends, order) for ends in ((image, baseline), (baseline, image)))

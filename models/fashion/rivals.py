@@ -1,4 +1,4 @@
-"""What others detect unusual images by, larger for more unusual: where pytorch-ood (Kirchheim et al.
+"""Scores by which others detect unusual images, larger for more unusual: where pytorch-ood (Kirchheim et al.
 2022) has it, the library's own."""
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ class LibraryMissing(Exception):
 
 @dataclass(frozen=True)
 class Rival:
-    """score, and its cost as the passes that it takes: a forward pass is 1, a reverse pass 2."""
+    """A score with its cost in passes: a forward pass is 1, a reverse pass 2."""
 
     score: Score
     passes: float
 
 
 def rivals(network: nn.Module, ensemble: Sequence[nn.Module], images: Tensor, classes: Tensor) -> dict[str, Rival]:
-    """All of them, those that must be fitted on usual images [n, 1, 28, 28] of known classes."""
+    """All rivals by name; those that must be fitted are fitted on usual images [n, 1, 28, 28] of known classes."""
     detectors = _detectors()
     before, last = _split(network)
     mahalanobis = detectors.Mahalanobis(before)
@@ -90,7 +90,8 @@ def _last_layer_trace(before: nn.Module, last: nn.Linear, images: Tensor) -> Ten
 
 
 def mutual_information(ensemble: Sequence[nn.Module], images: Tensor) -> Tensor:
-    """H[mean p] - mean H[p] over the members (Depeweg et al. 2018, arXiv 1710.07283)."""
+    """Mutual information of class and member, H[mean p] - mean H[p] over the members (Depeweg et al. 2018,
+    arXiv 1710.07283)."""
     with torch.no_grad():
         p = torch.stack([member(images).softmax(dim=1) for member in ensemble])
     entropy = lambda q: -(q * q.clamp_min(1e-30).log()).sum(dim=-1)  # noqa: E731

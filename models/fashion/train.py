@@ -6,13 +6,15 @@ and for each network one that never saw the last two classes.
 
 from __future__ import annotations
 
-import os
+from io import BytesIO
 from pathlib import Path
 
 import click
 import torch
 from rich.progress import Progress
 from torch import Tensor, nn
+
+from fisherlens.edge.storage import write_whole
 
 from . import dataset
 from .networks import NETWORKS
@@ -43,16 +45,16 @@ def _once(path: Path, name: str, images: Tensor, classes: Tensor, count: int, se
     if path.exists():
         return
     network = train(name, images, classes, count, seed)
-    beside = path.with_name(path.name + ".part")
-    torch.save(network.state_dict(), beside)
-    os.replace(beside, path)
+    buffer = BytesIO()
+    torch.save(network.state_dict(), buffer)
+    write_whole(path, buffer.getvalue())
     test_images, test_classes = dataset.evaluation()
     known = test_classes < count
     print(f"{path.stem}: {100 * accuracy(network, test_images[known], test_classes[known]):.2f} % right")
 
 
 def train(name: str, images: Tensor, classes: Tensor, count: int, seed: int) -> nn.Module:
-    """A network of that name by AdamW with a one-cycle schedule, mirrored and shifted images."""
+    """Train a network of that name by AdamW with a one-cycle schedule, on images mirrored and shifted at random."""
     torch.manual_seed(seed)
     network = NETWORKS[name](count)
     steps = EPOCHS[name] * (len(images) // BATCH)
@@ -87,7 +89,7 @@ def accuracy(network: nn.Module, images: Tensor, classes: Tensor) -> float:
 
 
 def load(folder: Path, label: str) -> nn.Module:
-    """A trained network by its file's name."""
+    """Load the network that was trained to LABEL.pt in a folder. Raises ClickException where there is none."""
     path = folder / f"{label}.pt"
     if not path.is_file():
         raise click.ClickException(f"{path}: no such file. Train: python -m fisherlens.models.fashion.train")

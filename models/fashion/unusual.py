@@ -50,7 +50,7 @@ ALTERED: dict[str, Callable[[Tensor], Tensor]] = {
     "uniform noise": _uniform,
     "handwritten digits": _digits,
 }
-"""By name: from usual images [n, 1, 28, 28] in [0, 1] to as many unusual ones."""
+"""Functions by name that make of usual images [n, 1, 28, 28] in [0, 1] as many unusual ones."""
 
 
 def left_out(known: int, count: int) -> Tensor:

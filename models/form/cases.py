@@ -1,4 +1,4 @@
-"""Measurements to try the networks on: usual ones, noisier ones, and such as they have not seen."""
+"""Measurements to try the networks on: usual ones, noisier ones, and ones of kinds that they have not seen."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ MISCALIBRATED_UM = 1.0
 
 
 def noisy(number: int) -> Measurement:
-    """The usual one with four times the largest usual noise."""
+    """The usual measurement of that number with four times the largest usual noise."""
     return replace(usual(number, "noisy"), noise=NOISY_UM)
 
 
 def misaligned(number: int) -> Measurement:
-    """The usual one, five times as far from its nominal place."""
+    """The usual measurement of that number, five times as far from its nominal place."""
     taken = usual(number, "misaligned")
     x, y, z = (5 * shift for shift in taken.misalignment.shift)
     about_x, about_y = (5 * tilt for tilt in taken.misalignment.tilt)
@@ -31,14 +31,14 @@ def misaligned(number: int) -> Measurement:
 
 
 def miscalibrated(number: int) -> Measurement:
-    """The usual one by an instrument whose sources are not where its calibration has them."""
+    """The usual measurement of that number by an instrument whose sources are not where its calibration has them."""
     rng = np.random.default_rng([number, 7])
     errors = rng.normal(0.0, MISCALIBRATED_UM, (len(SOURCES_MM), 3))
     return replace(usual(number, "miscalibrated"), instrument=Instrument(errors))
 
 
 def of_kind(make: Callable[[np.random.Generator], Topography]) -> Callable[[int], Measurement]:
-    """Usual in all but its surface."""
+    """A function that makes the usual measurement of a number, but of a surface of another kind."""
     return lambda number: replace(usual(number, "other kinds"), topography=make(np.random.default_rng([number, 11])))
 
 

@@ -29,7 +29,7 @@ USUAL = 2
 
 
 @dataclass(frozen=True)
-class Scored:
+class ScoredMeasurement:
     """One measurement with its verdict. data: path differences as they were stored."""
 
     name: str
@@ -50,7 +50,7 @@ def run(output: Path) -> Path:
         path = folder / f"{i}-{_file_name(name)}.npy"
         write_whole(path, as_npy(data[None]))  # one frame of nine samples
         (verdict,) = runtime.score_file(path, explain="always")
-        scored.append(Scored(name, measurement, data, verdict))
+        scored.append(ScoredMeasurement(name, measurement, data, verdict))
     print_table([entry.verdict for entry in scored])
     return _write_report(output / "report.html", scored, runtime)
 
@@ -59,7 +59,7 @@ def _file_name(name: str) -> str:
     return "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in name)
 
 
-def _write_report(path: Path, scored: list[Scored], runtime: Runtime) -> Path:
+def _write_report(path: Path, scored: list[ScoredMeasurement], runtime: Runtime) -> Path:
     inverse = LinearInverse(REGULARISATION)
     manifest = runtime.bundle.manifest
     write_page(
@@ -74,7 +74,7 @@ def _write_report(path: Path, scored: list[Scored], runtime: Runtime) -> Path:
     return path
 
 
-def _scene(entry: Scored, inverse: LinearInverse) -> dict[str, Any]:
+def _scene(entry: ScoredMeasurement, inverse: LinearInverse) -> dict[str, Any]:
     (result,) = entry.verdict.result_images
     inside = within_aperture()
     value, u = (np.frombuffer(data, "<f4").reshape(SIZE, SIZE).astype(float) for data in (result.value, result.u))

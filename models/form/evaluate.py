@@ -17,17 +17,17 @@ from fisherlens.edge.bundle import Bundle, open_bundle
 
 from . import BUNDLE
 from .cases import CASES
+from .input import image_reader
 from .linear import LinearInverse, root_mean_square
 from .population import Measurement, measurements
-from .publish import reader
 from .surface import within_aperture
 
 REGULARISATIONS = tuple(10.0**power for power in (-4.0, -3.0, -2.5, -2.0, -1.5, -1.0, 0.0))
 
 
 @dataclass(frozen=True)
-class Study:
-    """Of n measurements. network, linear: errors in nm RMS [n]. covered: share of pixels whose 95 %
+class Evaluation:
+    """Results of n measurements. network, linear: errors in nm RMS [n]. covered: share of pixels whose 95 %
     interval covers [n]. flagged: bool [n]."""
 
     network: NDArray[np.float64]
@@ -36,8 +36,10 @@ class Study:
     flagged: NDArray[np.bool_]
 
 
-def study(bundle: Bundle, inverse: LinearInverse, make: Callable[[int], Measurement], count: int, name: str) -> Study:
-    """Evaluate `count` measurements of a kind both ways."""
+def study(
+    bundle: Bundle, inverse: LinearInverse, make: Callable[[int], Measurement], count: int, name: str
+) -> Evaluation:
+    """Evaluate `count` measurements of a kind by the networks and by the linear inverse."""
     assert bundle.manifest.coverage is not None
     factor = bundle.manifest.coverage.factors[0]
     inside = within_aperture()
@@ -45,7 +47,7 @@ def study(bundle: Bundle, inverse: LinearInverse, make: Callable[[int], Measurem
     for number in track(range(count), name):
         measurement = make(number)
         data, truth = measurement.data(), measurement.truth
-        outputs = bundle.run(reader(data)(), explain=False)
+        outputs = bundle.run(image_reader(data)(), explain=False)
         error = outputs["value"][0].astype(float) - truth
         covered = np.abs(error[inside]) <= factor * outputs["u"][0][inside]
         rows.append(
@@ -57,7 +59,7 @@ def study(bundle: Bundle, inverse: LinearInverse, make: Callable[[int], Measurem
             )
         )
     network, linear, shares, flagged = map(np.array, zip(*rows, strict=True))
-    return Study(network, linear, shares, flagged)
+    return Evaluation(network, linear, shares, flagged)
 
 
 def best_inverse(count: int) -> LinearInverse:

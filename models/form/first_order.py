@@ -1,4 +1,4 @@
-"""The interferometer to first order in the topography: what it does to path differences, and the way back."""
+"""The interferometer to first order in the topography: from topography to path differences, and back."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .surface import DESIGN, GRID_MM, SIZE, Points, interpolation
 
 @cache
 def sensitivities() -> sparse.csr_matrix:
-    """By how many um a path difference grows for each um of the topography's pixels, to first order:
+    """Growth of each path difference, in um, for each um of each of the topography's pixels, to first order:
     float64 [valid pixels of all sources, SIZE * SIZE].
 
     A surface that recedes by t lengthens both ways of a ray by t n_z cos(angle of incidence): by Fermat's
@@ -34,7 +34,7 @@ def sensitivities() -> sparse.csr_matrix:
 
 @dataclass(frozen=True)
 class Resampling:
-    """How a topography's pixels are read from those of the camera, valid ones of all sources in order.
+    """Weights by which a topography's pixels are read from those of the camera, valid ones of all sources in order.
 
     neighbours, weights: for each pixel of the surface that a source sees, camera pixels round its image
     and what they count, int64 and float64 [n, 16]. places: where in the n, counted from 1, each pixel of
@@ -53,7 +53,7 @@ _FARTHEST_PIXELS = 3.5
 
 @cache
 def resampling() -> Resampling:
-    """To first order, which surface the path differences show: the quadratic through the 16 valid camera
+    """The resampling that shows each source's surface to first order: the quadratic through the 16 valid camera
     pixels nearest to a surface pixel's image, by least squares, over its sensitivity. A pixel is seen where
     they lie round its image."""
     rays = nominal_rays()

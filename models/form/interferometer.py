@@ -33,12 +33,10 @@ SEEN_MM = APERTURE_MM + 0.3
 """Radius on the specimen that the camera sees: a little more than is measured."""
 _NEWTON_STEPS = 6
 
-Vectors = tuple[Points, Points, Points]
-
 
 @dataclass(frozen=True)
 class Misalignment:
-    """Where the specimen stands beside its nominal place: shifts in um along x, y and z, and tilts in
+    """The specimen's place beside its nominal one: shifts in um along x, y and z, and tilts in
     urad about x and y."""
 
     shift: tuple[float, float, float] = (0.0, 0.0, 0.0)
@@ -47,8 +45,8 @@ class Misalignment:
 
 @dataclass(frozen=True)
 class Instrument:
-    """The interferometer as it is: where its sources' images really are beside where its calibration
-    has them, in um: float64 [sources, 3]."""
+    """The interferometer as it is. source_errors: true places of its sources' images less those that its calibration
+    has, in um: float64 [sources, 3]."""
 
     source_errors: NDArray[np.float64] = field(default_factory=lambda: np.zeros((len(SOURCES_MM), 3)))
 
@@ -99,7 +97,7 @@ def nominal_rays() -> _Rays:
 
 
 def nominal_trace(source: int) -> Trace:
-    """Of one source's wave, by the design in its nominal place."""
+    """The trace of one source's wave by way of the design in its nominal place."""
     return Trace(DESIGN, ALIGNED, _focus(source))
 
 
@@ -112,7 +110,7 @@ def design_lengths() -> NDArray[np.float64]:
 def path_differences(
     specimen: Specimen, misalignment: Misalignment = ALIGNED, instrument: Instrument = CALIBRATED
 ) -> NDArray[np.float64]:
-    """What the specimen's waves have more than the design's, in um: float64 [sources, SIZE, SIZE], zero
+    """Path lengths of the specimen's waves less those of the design's, in um: float64 [sources, SIZE, SIZE], zero
     where a source's wave does not come. Each source's mean is taken out, since a phase is known up to
     whole periods only."""
     differences = (instrument.path_lengths(specimen, misalignment) - design_lengths()) * 1e3
@@ -126,7 +124,7 @@ def _focus(source: int) -> NDArray[np.float64]:
 
 @dataclass(frozen=True)
 class Trace:
-    """Rays of one source by way of one specimen. A ray is told by where it meets the specimen, in the
+    """Rays of one source by way of one specimen. A ray is given by the point where it meets the specimen, in the
     specimen's frame; all else is in the instrument's."""
 
     specimen: Specimen
@@ -145,7 +143,8 @@ class Trace:
         return np.array(self.misalignment.shift) * 1e-3
 
     def observe(self, x: Points, y: Points) -> tuple[Points, Points, Points]:
-        """Where the ray that meets the specimen at x, y crosses the observation plane, and its length."""
+        """Follow the ray that meets the specimen at x, y: where it crosses the observation plane, x and y, and its
+        length."""
         point, normal = self._placed(x, y)
         before = [self.focus[axis] - point[axis] for axis in range(3)]
         distance = np.sqrt(sum(component**2 for component in before))
@@ -162,8 +161,8 @@ class Trace:
         return self.observe(x, y)[2]
 
     def solve(self, observed_x: Points, observed_y: Points, x: Points, y: Points, steps: int) -> tuple[Points, Points]:
-        """Where on the specimen the ray to a pixel is reflected, by Newton's method with the Jacobian
-        of the start; fails loudly if rays are not found to 0.01 um."""
+        """Find where on the specimen the ray to a pixel is reflected, by Newton's method with the Jacobian of the
+        start. Raises ValueError if rays are not found to 0.01 um."""
         step = 1e-4
         left, right = self.observe(x - step, y), self.observe(x + step, y)
         below, above = self.observe(x, y - step), self.observe(x, y + step)

@@ -42,8 +42,8 @@ class LinearInverse:
         return form_deviation(self._solved(data)[: SIZE * SIZE].reshape(SIZE, SIZE))
 
     def nuisances(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """The effects M, float64 [n, sources, SIZE, SIZE], and the rows by which this evaluation tells
-        their amounts a from data, of the same shape."""
+        """The effects M, float64 [n, sources, SIZE, SIZE], and the rows by which this evaluation
+        estimates their amounts a from data, of the same shape."""
         matrix = self._model
         unknowns = matrix.shape[1]
         picked = np.zeros((unknowns, len(effects())))
@@ -88,8 +88,8 @@ class LinearInverse:
 
 
 def effects() -> NDArray[np.float64]:
-    """What each nuisance does to the path differences: the five misalignments, by 1 um or 1 urad, in um,
-    and each source's constant: float64 [5 + sources, sources, SIZE, SIZE]."""
+    """Effects of the nuisances on the path differences: of the five misalignments, by 1 um or 1 urad, in um,
+    and of each source's constant: float64 [5 + sources, sources, SIZE, SIZE]."""
     valid = nominal_rays().valid
     moved = [path_differences(DESIGN, unit) for unit in _UNIT_SHIFTS]
     constants = [np.where(np.arange(len(SOURCES_MM))[:, None, None] == i, valid, False) for i in range(len(SOURCES_MM))]
@@ -105,5 +105,5 @@ def _laplacian() -> sparse.csr_matrix:
 
 
 def root_mean_square(deviation: NDArray[np.float64]) -> float:
-    """Over the aperture, in the deviation's unit."""
+    """Root mean square of a deviation over the aperture, in its unit."""
     return float(np.sqrt(np.mean(np.square(deviation[..., within_aperture()]))))

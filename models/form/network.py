@@ -1,4 +1,4 @@
-"""The networks: what geometry knows is laid out first, a U-shaped network learns the rest."""
+"""The networks: fixed layers do what geometry knows, a U-shaped network learns the rest."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ UNKNOWN_UM = 1.0
 
 
 class Alignment(nn.Module):
-    """Path differences [N, sources, SIZE, SIZE] in um to each source's own picture of the surface, in um on
-    the topography's grid, zero where it has none: [N, sources, SIZE, SIZE]. Fixed, nothing is learned.
+    """A layer from path differences [N, sources, SIZE, SIZE] in um to each source's own picture of the surface, in um
+    on the topography's grid, zero where it has none: [N, sources, SIZE, SIZE]. Fixed, nothing is learned.
 
     Misalignment and constants, as the linear inverse estimates them, are taken out; then every pixel of
     the surface takes from each source's camera pixels round its image the quadratic surface through them.
@@ -62,7 +62,7 @@ class Alignment(nn.Module):
 
 
 class Stitching(nn.Module):
-    """The sources' pictures to their mean, less what cannot be observed, [N, 1, SIZE, SIZE], and by how
+    """A layer from the sources' pictures to their mean, less what cannot be observed, [N, 1, SIZE, SIZE], and by how
     much each differs from that mean, [N, sources, SIZE, SIZE]. Fixed."""
 
     seen: Tensor
@@ -92,7 +92,7 @@ class Stitching(nn.Module):
 
 
 class Step(nn.Sequential):
-    """Two convolutions."""
+    """Two convolutions, each with a rectifier behind it."""
 
     def __init__(self, channels: int, width: int) -> None:
         super().__init__(
@@ -122,7 +122,8 @@ class FormNetwork(nn.Module):
         return self.corrected(mean, residuals)
 
     def corrected(self, mean: Tensor, residuals: Tensor) -> Tensor:
-        """From the stitched mean and the sources' differences from it, in um."""
+        """Correct the stitched mean by what the sources' differences from it show, all in um: mean and log variance,
+        [N, 2, SIZE, SIZE]."""
         inside = self.stitching.inside.expand_as(mean)
         seen = self.stitching.seen.expand_as(residuals)
         level = torch.cat([mean, residuals / FINE_UM, seen, inside], dim=1)

@@ -1,4 +1,4 @@
-"""What is usual: the distribution of measurements that the networks are trained and calibrated on."""
+"""Usual measurements: the distribution that the networks are trained and calibrated on."""
 
 from __future__ import annotations
 

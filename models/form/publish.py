@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import click
 import numpy as np
-from numpy.typing import NDArray
 from rich.progress import track
 
-from fisherlens.edge.bundle.manifest import Input, Measurand
+from fisherlens.edge.bundle.manifest import Measurand
 from fisherlens.export.calibration.targets import Targets
 from fisherlens.export.heads import Gaussian
 from fisherlens.export.network.source import from_modules
@@ -18,6 +16,7 @@ from fisherlens.export.pipeline import Request, export
 
 from ..weights import load
 from . import BUNDLE
+from .input import INPUT, image_reader
 from .interferometer import SOURCES_MM
 from .network import FormNetwork
 from .population import measurements
@@ -25,7 +24,6 @@ from .surface import SIZE
 
 VERSION = "1.1.0"
 
-INPUT = Input(rows=SIZE, columns=SIZE, samples_per_pixel=len(SOURCES_MM))
 MEASURAND = Measurand(name="form deviation", unit="um")
 REQUEST = Request(
     name="form of an asphere (tilted-wave interferometer, simulated)",
@@ -46,18 +44,13 @@ def main(weights: Path, bundle: Path, count: int) -> None:
     networks = from_modules(load(weights, FormNetwork), (1, len(SOURCES_MM), SIZE, SIZE), "form")
     inputs, values = [], []
     for data, truth in track(measurements("calibration", count), "simulate calibration", count):
-        inputs.append(reader(data))
+        inputs.append(image_reader(data))
         values.append(truth[None])
     targets = Targets((MEASURAND,), np.array(values))
     manifest = export(networks, inputs, targets, REQUEST, bundle, lambda items, label: track(list(items), label))
     print(f"{bundle}: {bundle.stat().st_size:,} bytes")
     print(f"coverage factor {manifest.coverage.factors[0]:.2f}" if manifest.coverage else "")
     print(f"parity: {manifest.parity.absolute:.3g} absolute, {manifest.parity.relative:.3g} relative")
-
-
-def reader(data: NDArray[np.float32]) -> Callable[[], NDArray[np.float32]]:
-    """The graph's image of path differences [rows, columns, sources], made when it is called for."""
-    return lambda: np.ascontiguousarray(data.transpose(2, 0, 1)[None])
 
 
 if __name__ == "__main__":

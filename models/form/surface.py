@@ -38,7 +38,7 @@ def design_sag(x: Points, y: Points) -> Points:
 
 
 def design_slopes(x: Points, y: Points) -> tuple[Points, Points]:
-    """dz/dx and dz/dy of the design."""
+    """Slopes dz/dx and dz/dy of the design."""
     squared = x**2 + y**2
     root = np.sqrt(1.0 - (1.0 + _CONIC) * squared / _VERTEX_RADIUS_MM**2)
     common = 1.0 / (_VERTEX_RADIUS_MM * root) + 4.0 * _FOURTH_ORDER * squared
@@ -56,11 +56,11 @@ class Specimen:
         return RectBivariateSpline(GRID_MM, GRID_MM, self.topography * 1e-3)
 
     def sag(self, x: Points, y: Points) -> Points:
-        """z in mm."""
+        """Sag z of the specimen in mm."""
         return design_sag(x, y) + self._spline.ev(y, x)
 
     def slopes(self, x: Points, y: Points) -> tuple[Points, Points]:
-        """dz/dx and dz/dy."""
+        """Slopes dz/dx and dz/dy of the specimen."""
         along_x, along_y = design_slopes(x, y)
         return along_x + self._spline.ev(y, x, dy=1), along_y + self._spline.ev(y, x, dx=1)
 

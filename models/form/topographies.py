@@ -1,4 +1,4 @@
-"""Random surface deviations: what polishing leaves, and other kinds that a network has not seen."""
+"""Random surface deviations: as polishing leaves them, and of other kinds that a network has not seen."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _PITCH_MM = 2 * HALF_WIDTH_MM / SIZE
 
 
 def smooth(rng: np.random.Generator) -> Topography:
-    """What polishing leaves: two Gaussian random fields, of correlation lengths drawn from
+    """A surface as polishing leaves it: two Gaussian random fields, of correlation lengths drawn from
     CORRELATION_MM, with a peak-to-valley height from PEAK_TO_VALLEY_UM, both log-uniform."""
     lengths = np.exp(rng.uniform(np.log(CORRELATION_MM[0]), np.log(CORRELATION_MM[1]), 2))
     share = rng.uniform(0.2, 0.8)
@@ -49,7 +49,7 @@ def pitted(rng: np.random.Generator, shallowest: float, deepest: float) -> Topog
 
 
 def astigmatic(rng: np.random.Generator) -> Topography:
-    """Far higher than usual, and nothing but low orders: astigmatism, coma and trefoil, 8 to 15 um."""
+    """A surface of nothing but low orders, far higher than usual: astigmatism, coma and trefoil, 8 to 15 um."""
     x, y = np.meshgrid(GRID_MM / GRID_MM.max(), GRID_MM / GRID_MM.max())
     z = x + 1j * y
     shapes = [z**2, (3 * np.abs(z) ** 2 - 2) * z, z**3]

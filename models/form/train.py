@@ -17,6 +17,7 @@ from torch import Tensor
 
 from ..training import descend
 from ..weights import save
+from .input import image_reader
 from .interferometer import SOURCES_MM
 from .linear import root_mean_square
 from .network import FINE_UM, FormNetwork
@@ -46,7 +47,7 @@ def main(weights: Path, count: int, epochs: int) -> None:
 
 
 @dataclass(frozen=True)
-class Simulated:
+class StitchedMeasurements:
     """Usual measurements after alignment and stitching, with their truth, in um: float32 [n, 1, SIZE,
     SIZE], [n, sources, SIZE, SIZE] and [n, SIZE, SIZE], zero outside the aperture."""
 
@@ -55,22 +56,22 @@ class Simulated:
     truth: Tensor
 
 
-def simulate(stream: str, count: int) -> Simulated:
-    """The first `count` usual measurements of a stream."""
+def simulate(stream: str, count: int) -> StitchedMeasurements:
+    """Simulate, align and stitch the first `count` usual measurements of a stream."""
     network = FormNetwork()
     mean = torch.empty(count, 1, SIZE, SIZE)
     residuals = torch.empty(count, len(SOURCES_MM), SIZE, SIZE)
     truth = torch.empty(count, SIZE, SIZE)
     with torch.no_grad():
         for i, (data, known) in enumerate(track(measurements(stream, count), f"simulate {stream}", count)):
-            pictures = network.alignment(torch.from_numpy(data).permute(2, 0, 1)[None])
+            pictures = network.alignment(torch.from_numpy(image_reader(data)()))
             mean[i : i + 1], residuals[i : i + 1] = network.stitching(pictures)
             truth[i] = torch.from_numpy(np.nan_to_num(known))
-    return Simulated(mean, residuals, truth)
+    return StitchedMeasurements(mean, residuals, truth)
 
 
-def train(data: Simulated, epochs: int, seed: int) -> FormNetwork:
-    """One member, by the Gaussian negative log likelihood."""
+def train(data: StitchedMeasurements, epochs: int, seed: int) -> FormNetwork:
+    """Train one member by the Gaussian negative log likelihood."""
     torch.manual_seed(seed)
     network = FormNetwork()
 
@@ -95,22 +96,22 @@ def _loss(outputs: Tensor, truth: Tensor, variance: bool) -> Tensor:
     return 0.5 * (spread + squared * torch.exp(-spread)).mean()
 
 
-def report(name: str, members: list[FormNetwork], data: Simulated) -> None:
-    """Print errors in nm RMS."""
+def report(name: str, members: list[FormNetwork], data: StitchedMeasurements) -> None:
+    """Print median and 90th percentile of the errors of the members' mean, in nm RMS."""
     with torch.no_grad():
         means = torch.stack([predicted(member, data) for member in members]).mean(dim=0)
     errors = [_error(mean, truth) for mean, truth in zip(means, data.truth, strict=True)]
     print(f"{name}: {np.median(errors):.2f} nm RMS (median), {np.percentile(errors, 90):.2f} (90th percentile)")
 
 
-def predicted(member: FormNetwork, data: Simulated) -> Tensor:
+def predicted(member: FormNetwork, data: StitchedMeasurements) -> Tensor:
     """A member's form deviations in um, [n, SIZE, SIZE]."""
     batches = zip(data.mean.split(BATCH), data.residuals.split(BATCH), strict=True)
     return torch.cat([member.corrected(mean, residuals) for mean, residuals in batches])[:, 0]
 
 
 def _error(mean: Tensor, truth: Tensor) -> float:
-    """In nm RMS."""
+    """The error of one measurement in nm RMS."""
     return 1e3 * root_mean_square((mean - truth).numpy().astype(np.float64))
 
 

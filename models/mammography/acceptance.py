@@ -22,7 +22,7 @@ DOSES_UGY = (50.0, 70.0, 100.0, 140.0, 200.0)
 
 @dataclass(frozen=True)
 class Scene:
-    """One image of the acceptance test, and what is really the matter with it. truth: threshold gold
+    """One image of the acceptance test, with the truth about it. truth: threshold gold
     thickness in um [5], None where the image has none."""
 
     name: str
@@ -38,7 +38,7 @@ class Scene:
 
 
 @dataclass(frozen=True)
-class Scored:
+class ScoredScene:
     """A scene with its verdict, and the graph's image if there was one."""
 
     scene: Scene
@@ -47,7 +47,7 @@ class Scored:
 
 
 def acceptance_test() -> Iterator[Scene]:
-    """The scenes of the demo: one system, which the networks have not seen."""
+    """Give the scenes of the demo: one system, which the networks have not seen."""
     for dose in DOSES_UGY:
         taken = image_at(dose, 0)
         yield Scene(f"usual-{dose:.0f}uGy", f"usual, {dose:.0f} µGy", taken, taken.thresholds)
@@ -59,5 +59,5 @@ def acceptance_test() -> Iterator[Scene]:
 
 
 def image_at(air_kerma: float, number: int) -> Acquisition:
-    """The image of that number at a dose."""
+    """The acquisition of that number at an air kerma in uGy."""
     return repeated(SYSTEM, air_kerma, number + 1)[number]

@@ -26,7 +26,7 @@ _PLATE_TRANSMISSION = float(np.exp(-3.441 * 2.699 * 0.05))
 
 @dataclass(frozen=True)
 class Exposure:
-    """How one image is taken.
+    """The settings of one exposure.
 
     air_kerma: at the detector behind the phantom, in uGy.
     scatter_fraction: share of scattered quanta in all that are counted, 0 to 1.
@@ -73,8 +73,8 @@ def acquire(
 def develop(
     expected: NDArray[np.float32], detector: Detector, rng: np.random.Generator, wide: Region, region: Region
 ) -> NDArray[np.uint16]:
-    """What the detector stores of `region` where quanta are expected as they are in `wide` round it:
-    the random part of an exposure. uint16 [rows, columns]."""
+    """Draw the random part of an exposure: from quanta expected in `wide`, a region round `region`, to the values that
+    the detector stores of `region`, uint16 [rows, columns]."""
     noise = rng.poisson(expected).astype(np.float32) - expected
     light = _transferred(expected, noise, detector)[_inner(wide, region)]
     light += rng.standard_normal(light.shape, dtype=np.float32) * np.float32(detector.electronic_noise)

@@ -29,12 +29,12 @@ from fisherlens.edge.storage import write_whole
 
 from . import BUNDLE
 from .acquisition import acquire
+from .input import image_reader
 from .observer import DIAMETERS_MM, EUREF_ACCEPTABLE_UM, EUREF_ACHIEVABLE_UM
 from .phantom import PLATE_MM, Region
-from .population import FIELD, Acquisition, usual
+from .population import Acquisition, usual
 from .procedure.contrast_detail import contrast_detail_curve
 from .procedure.reading import Decisions, read
-from .publish import reader
 from .systems import DOSES_UGY, SYSTEMS, repeated
 
 GROUPS = (1, 4, 8, 16)
@@ -44,7 +44,7 @@ CONVERSION_IMAGES = 4
 
 @dataclass(frozen=True)
 class Reading:
-    """One image as both read it. truth, value, U: um [5]; value and U are the networks'."""
+    """One image as the networks and the procedure read it. truth, value, U: um [5]; value and U are the networks'."""
 
     system: str
     air_kerma: float
@@ -56,8 +56,8 @@ class Reading:
 
 
 @dataclass(frozen=True)
-class Image:
-    """One image to be made and read, `name` and dose of its system."""
+class PlannedImage:
+    """One image that is to be made and read, with the name of its system."""
 
     system: str
     acquisition: Acquisition
@@ -71,7 +71,7 @@ def plate(acquisition: Acquisition) -> Region:
     return Region((rows - height) // 2, (columns - width) // 2, height, width)
 
 
-def readings(images: list[Image], bundle: Path, label: str) -> Iterator[Reading]:
+def readings(images: list[PlannedImage], bundle: Path, label: str) -> Iterator[Reading]:
     """Make and read images, in order, in one process a core."""
     with ProcessPoolExecutor(initializer=_open, initargs=(bundle,)) as pool:
         yield from track(pool.map(_read, images), label, len(images))
@@ -85,15 +85,14 @@ def _open(bundle: Path) -> None:
     _opened = open_bundle(bundle, threads=1)
 
 
-def _read(image: Image) -> Reading:
+def _read(image: PlannedImage) -> Reading:
     acquisition = image.acquisition
     spacing = acquisition.detector.pixel_spacing
     pixels = acquire(
         acquisition.phantom, acquisition.exposure, acquisition.detector, acquisition.rng, plate(acquisition)
     )
     assert acquisition.phantom is not None
-    top, left = ((size - FIELD) // 2 for size in pixels.shape)
-    outputs = _opened.run(reader(pixels[top : top + FIELD, left : left + FIELD])(), explain=False)
+    outputs = _opened.run(image_reader(pixels)(), explain=False)
     assert _opened.manifest.coverage is not None
     return Reading(
         system=image.system,
@@ -108,14 +107,14 @@ def _read(image: Image) -> Reading:
 
 @dataclass(frozen=True)
 class Conversion:
-    """From the procedure's thresholds to the reference observer's: ln T = a + n ln T_procedure, for each
+    """A conversion of the procedure's thresholds to the reference observer's: ln T = a + n ln T_procedure, for each
     diameter. coefficients: float64 [5, 2], a and n."""
 
     coefficients: NDArray[np.float64]
 
     @classmethod
     def fitted(cls, found: NDArray[np.float64], truth: NDArray[np.float64]) -> Conversion:
-        """By least squares on thresholds in um, [systems, 5] each."""
+        """Fit by least squares on thresholds in um, [systems, 5] each."""
         logs = np.log(found), np.log(truth)
         return cls(np.array([np.polyfit(x, y, 1)[::-1] for x, y in zip(logs[0].T, logs[1].T, strict=True)]))
 
@@ -124,10 +123,10 @@ class Conversion:
         return np.exp(offset + slope * np.log(thresholds))
 
 
-def conversion_images(systems: int) -> list[Image]:
+def conversion_images(systems: int) -> list[PlannedImage]:
     """Images of systems of the networks' population, CONVERSION_IMAGES each."""
     return [
-        Image(
+        PlannedImage(
             str(number), Acquisition(taken.phantom, taken.exposure, taken.detector, np.random.default_rng([number, i]))
         )
         for number in range(systems)
@@ -137,18 +136,18 @@ def conversion_images(systems: int) -> list[Image]:
 
 
 def pooled(group: list[Reading]) -> NDArray[np.float64]:
-    """What the procedure reads off several images of one system: um [5]."""
+    """Thresholds that the procedure reads off several images of one system: um [5]."""
     return contrast_detail_curve(reduce(add, (reading.decisions for reading in group)), DIAMETERS_MM)
 
 
 def grouped(readings: list[Reading], size: int) -> list[list[Reading]]:
-    """Images of one system in groups that share none."""
+    """Split images of one system into groups of `size` that share none."""
     return [readings[i : i + size] for i in range(0, len(readings) - size + 1, size)]
 
 
 @dataclass(frozen=True)
 class Precision:
-    """Of one method over all systems, relative, [5] each. repeatability: standard deviation of repeated
+    """Precision of one method over all systems, relative, [5] each. repeatability: standard deviation of repeated
     readings of a system, pooled over systems. error: root mean square deviation from the truth."""
 
     name: str
@@ -157,7 +156,7 @@ class Precision:
 
 
 def precision(name: str, by_system: list[tuple[NDArray[np.float64], NDArray[np.float64]]]) -> Precision:
-    """From each system's readings and truths, [n, 5] each, in um."""
+    """Precision of a method by each system's readings and truths, [n, 5] each, in um."""
     logs = [np.log(values) for values, _ in by_system]
     squares = sum(((log - log.mean(axis=0)) ** 2).sum(axis=0) for log in logs)
     freedom = sum(len(log) - 1 for log in logs)
@@ -169,7 +168,7 @@ Systems = dict[tuple[str, float], list[Reading]]
 
 
 def compared(systems: Systems, convert: Conversion) -> list[Precision]:
-    """The networks on one image, and the procedure on each of GROUPS."""
+    """Precision of the networks on one image, and of the procedure on each of GROUPS."""
     rows = [
         precision(
             "networks, 1 image",
@@ -187,7 +186,7 @@ def compared(systems: Systems, convert: Conversion) -> list[Precision]:
 
 
 def as_markdown(systems: Systems, rows: list[Precision]) -> str:
-    """The tables of the comparison."""
+    """Write out the tables of the comparison."""
     images = sum(map(len, systems.values()))
     header = f"| | {' | '.join(f'{d:g} mm' for d in DIAMETERS_MM)} |\n|---|{'---|' * len(DIAMETERS_MM)}\n"
     lines = [
@@ -218,7 +217,7 @@ def _coverage_row(name: str, systems: Systems) -> str:
 
 
 def picture(systems: Systems, rows: list[Precision], convert: Conversion) -> Figure:
-    """Contrast-detail curves of every kind of system at the middle dose, and the repeatabilities."""
+    """Draw contrast-detail curves of every kind of system at the middle dose, and the repeatabilities."""
     figure = Figure(figsize=(13, 8), layout="constrained")
     panels = figure.subplots(2, 3).ravel()
     for axes, system in zip(panels, SYSTEMS, strict=False):
@@ -261,7 +260,7 @@ def main(bundle: Path, images: int, conversion: int, out: Path) -> None:
     known = list(readings(conversion_images(conversion), bundle, "conversion"))
     own = grouped(known, CONVERSION_IMAGES)
     convert = Conversion.fitted(np.array([pooled(group) for group in own]), np.array([group[0].truth for group in own]))
-    wanted = [Image(name, one) for name in SYSTEMS for dose in DOSES_UGY for one in repeated(name, dose, images)]
+    wanted = [PlannedImage(name, one) for name in SYSTEMS for dose in DOSES_UGY for one in repeated(name, dose, images)]
     systems: Systems = {}
     for reading in readings(wanted, bundle, "systems not seen"):
         systems.setdefault((reading.system, reading.air_kerma), []).append(reading)

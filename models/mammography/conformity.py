@@ -1,4 +1,4 @@
-"""Whether a limit is met, with the probability that it is (JCGM 106:2012)."""
+"""Conformity with a limit, and the probability of it (JCGM 106:2012)."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Conformity:
 
     @property
     def decision(self) -> Decision:
-        """Pass and fail with CONFIDENCE: the acceptance limit lies by the guard band of 8.3.2 within."""
+        """Decide with CONFIDENCE: the acceptance limit lies below the limit by the guard band of 8.3.2."""
         if self.probability >= CONFIDENCE:
             return "pass"
         return "fail" if self.probability <= 1.0 - CONFIDENCE else "undecided"
@@ -50,6 +50,6 @@ def conformity(results: Sequence[Result], limits: Sequence[float] = EUREF_ACCEPT
 
 
 def decided(conformities: Sequence[Conformity]) -> Decision:
-    """Of the whole system: fail where a diameter fails, pass where all pass."""
+    """Decide on the whole system: fail where a diameter fails, pass where all pass."""
     decisions = {entry.decision for entry in conformities}
     return "fail" if "fail" in decisions else "undecided" if "undecided" in decisions else "pass"

@@ -10,7 +10,7 @@ from fisherlens.edge import Runtime
 from fisherlens.edge.verdict_table import print_table
 
 from . import BUNDLE
-from .acceptance import Scene, Scored, acceptance_test
+from .acceptance import Scene, ScoredScene, acceptance_test
 from .dicom import write_dicom
 from .report import write_picture, write_report
 
@@ -27,9 +27,9 @@ def run(output: Path) -> Path:
     return write_report(output / "report.html", scored, runtime.bundle.manifest)
 
 
-def _scored(runtime: Runtime, scene: Scene, folder: Path) -> Scored:
+def _scored(runtime: Runtime, scene: Scene, folder: Path) -> ScoredScene:
     path = folder / f"{scene.name}.dcm"
     taken = scene.acquisition
     write_dicom(path, scene.image(), taken.exposure, scene.description, taken.detector.pixel_spacing)
     (result,) = runtime.examine_file(path, explain="always")
-    return Scored(scene, *result)
+    return ScoredScene(scene, *result)

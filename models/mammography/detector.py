@@ -1,4 +1,4 @@
-"""The flat panel: what it resolves, how it is noisy, and what is broken on it."""
+"""The flat panel: its resolution, its noise, and its defects."""
 
 from __future__ import annotations
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import click
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
@@ -16,21 +15,23 @@ from rich.table import Table
 
 from fisherlens.edge import Runtime
 from fisherlens.edge.bundle import Bundle
+from fisherlens.edge.bundle.manifest import Input
+from fisherlens.edge.preprocess import preprocess
 from fisherlens.edge.reading import Frame, Header, open_image
 
 from . import BUNDLE
 from .detector import BITS_STORED, Detector
+from .input import INPUT, image_reader
 from .observer import DIAMETERS_MM
 from .population import Acquisition, fields, usual
-from .publish import MODALITY, reader
 from .unusual import attack, degraded, without_phantom
 
 STREAM = "evaluation"
 
 
 @dataclass(frozen=True)
-class Study:
-    """What a bundle says of n usual images. flagged: bool [n]. covered: bool [n, 5], whether the
+class Performance:
+    """Results of a bundle on n usual images. flagged: bool [n]. covered: bool [n, 5], whether the
     truth is within value +- U. error: [n, 5], relative to the truth."""
 
     flagged: NDArray[np.bool_]
@@ -38,22 +39,22 @@ class Study:
     error: NDArray[np.float64]
 
 
-def study(bundle: Bundle, count: int, stream: str = STREAM) -> Study:
+def study(bundle: Bundle, count: int, stream: str = STREAM) -> Performance:
     """Score `count` fresh usual fields."""
     assert bundle.manifest.coverage is not None
     factors = np.array(bundle.manifest.coverage.factors)
     flagged, covered, errors = [], [], []
     for field, truth in track(fields(stream, count), "usual images", count):
-        outputs = bundle.run(reader(field)(), explain=False)
+        outputs = bundle.run(image_reader(field)(), explain=False)
         difference = outputs["value"].astype(float) - truth
         flagged.append(bool(outputs["flagged"]))
         covered.append(np.abs(difference) <= factors * outputs["u"])
         errors.append(difference / truth)
-    return Study(np.array(flagged), np.array(covered), np.array(errors))
+    return Performance(np.array(flagged), np.array(covered), np.array(errors))
 
 
 def unusual_fields(bundle: Path) -> dict[str, Callable[[int], NDArray[np.uint16]]]:
-    """For each kind of unusual image a function from a seed to its field."""
+    """Functions that make the unusual field of a seed, by kind of unusual image."""
     perturb = attack(bundle)
 
     def made(change: Callable[[Acquisition], Acquisition]) -> Callable[[int], NDArray[np.uint16]]:
@@ -68,7 +69,9 @@ def unusual_fields(bundle: Path) -> dict[str, Callable[[int], NDArray[np.uint16]
 
 def detected(bundle: Bundle, make: Callable[[int], NDArray[np.uint16]], count: int, name: str) -> float:
     """Share of `count` unusual fields that are flagged."""
-    return float(np.mean([bundle.run(reader(make(i))(), explain=False)["flagged"] for i in track(range(count), name)]))
+    return float(
+        np.mean([bundle.run(image_reader(make(i))(), explain=False)["flagged"] for i in track(range(count), name)])
+    )
 
 
 def disguised(path: Path) -> Frame:
@@ -76,15 +79,15 @@ def disguised(path: Path) -> Frame:
     its bits, with its header. What the header alone would refuse is left to the checks."""
     original = open_image(path).frame(0)
     rows, columns = Detector().shape
-    pixels = cv2.resize(original.pixels.astype(np.float32), (columns, rows), interpolation=cv2.INTER_AREA)
+    pixels = preprocess(Frame.of(original.pixels), Input(resize=(rows, columns)))[0, 0]
     low, high = pixels.min(), pixels.max()
     stretched = np.rint((pixels - low) / (high - low) * (2**BITS_STORED - 1)).astype(np.uint16)
-    header = Header(rows, columns, 1, 1, BITS_STORED, False, MODALITY, "MONOCHROME1")
+    header = Header(rows, columns, 1, 1, BITS_STORED, False, INPUT.modality, INPUT.photometric_interpretation)
     return Frame(header, stretched)
 
 
 def foreign(runtime: Runtime, folder: Path) -> Iterator[tuple[str, str]]:
-    """Radiographs of a folder, as they are and disguised: what was scored, and the outcome with its
+    """Score radiographs of a folder, as they are and disguised: gives the name of each, and the outcome with its
     first reason."""
     for path in sorted(folder.glob("*.dcm")):
         (as_it_is,) = runtime.score_file(path)

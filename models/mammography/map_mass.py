@@ -1,4 +1,4 @@
-"""On what of the phantom do the maps lie? `python -m fisherlens.models.mammography.map_mass`.
+"""Measure on what of the phantom the maps lie: `python -m fisherlens.models.mammography.map_mass`.
 
 For each kind of map, the share of its mass on the discs that are there to be seen, on their rims and on
 the grid lines, beside the share of the field's area that these take: what a map without any relation
@@ -25,11 +25,11 @@ from fisherlens.export.network.source import from_modules
 
 from ..weights import members_of
 from . import BUNDLE
+from .input import image_reader
 from .network import ThresholdNetwork
 from .observer import DIAMETERS_MM
 from .phantom import CELL_MM, LINE_WIDTH_MM
 from .population import FIELD, Acquisition, usual
-from .publish import reader
 
 RIM_MM = 0.15
 """Half the width of a rim, about its disc's edge."""
@@ -38,7 +38,7 @@ PARTS = ("discs seen", "rims of discs seen", "grid lines")
 
 
 def parts(acquisition: Acquisition) -> dict[str, NDArray[np.bool_]]:
-    """Which pixels of the field belong to each of PARTS, bool [FIELD, FIELD]. A disc is seen where its gold
+    """Masks of the field's pixels that belong to each of PARTS, bool [FIELD, FIELD]. A disc is seen where its gold
     is thicker than the threshold at its diameter, on a curve through the true thresholds."""
     phantom, pose = acquisition.phantom, acquisition.exposure.pose
     assert phantom is not None
@@ -87,7 +87,7 @@ def main(bundle: Path, images: int, kinds: tuple[str, ...]) -> None:
     member = members_of(bundle, ThresholdNetwork)[0]
     taken = [usual(number, "map mass") for number in range(images)]
     where = [parts(acquisition) for acquisition in taken]
-    fields = [reader(acquisition.field())() for acquisition in taken]
+    fields = [image_reader(acquisition.field())() for acquisition in taken]
     chance = np.mean([[found[part].mean() for part in PARTS] for found in where], axis=0)
     table = Table("share of the map's mass", *PARTS)
     for kind in kinds or MAPS:

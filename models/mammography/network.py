@@ -12,7 +12,7 @@ PHASES = 8
 
 
 class PhaseStack(nn.Module):
-    """Image [N, 1, H, W] in (0, 1] to [N, PHASES**2 + 1, H/PHASES, W/PHASES].
+    """A layer that stacks phases: image [N, 1, H, W] in (0, 1] to [N, PHASES**2 + 1, H/PHASES, W/PHASES].
 
     The logarithm makes gold contrast additive. Each block's mean is a channel of its own, and is
     taken out of the block's pixels, so that noise of a few percent fills the range of the others.
@@ -33,8 +33,8 @@ class ThresholdNetwork(nn.Module):
     """One member: [N, 1, H, W] to mean and log variance of the logarithm of the threshold
     thickness (um) at the five diameters, [N, 10].
 
-    Nothing but the image is told to it. `spacing`, used in training alone, tells the logarithm of the
-    pixel spacing from the same features: what a disc's diameter is in pixels must be known to judge it.
+    It is given nothing but the image. `spacing`, used in training alone, estimates the logarithm of the
+    pixel spacing from the same features: a disc's diameter in pixels must be known to judge it.
     """
 
     def __init__(self, width: int = 32) -> None:
@@ -53,7 +53,7 @@ class ThresholdNetwork(nn.Module):
         self.spacing = nn.Linear(64, 1)
 
     def described(self, image: Tensor) -> Tensor:
-        """What is known of the whole image, [N, 64]."""
+        """Features of the whole image, [N, 64]."""
         return self.hidden(self.features(self.stack(image)).mean(dim=(2, 3)))
 
     def forward(self, image: Tensor) -> Tensor:

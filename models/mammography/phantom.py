@@ -47,7 +47,7 @@ class Disc:
 
 @dataclass(frozen=True)
 class Pose:
-    """Where the phantom lies: offset of its centre on the detector (mm), rotation beyond the nominal
+    """The phantom's place: offset of its centre on the detector (mm), rotation beyond the nominal
     one (degrees), and magnification (1: in contact with the detector)."""
 
     x: float = 0.0
@@ -56,14 +56,15 @@ class Pose:
     magnification: float = 1.0
 
     def to_phantom(self, x: NDArray[np.float32], y: NDArray[np.float32]) -> tuple[NDArray, NDArray]:
-        """Detector coordinates (mm, from the detector's centre) in the frame of the cells (mm)."""
+        """Turn detector coordinates (mm, from the detector's centre) into the frame of the cells (mm)."""
         angle = np.deg2rad(_ROTATION + self.rotation)
         c, s = np.float32(np.cos(angle) / self.magnification), np.float32(np.sin(angle) / self.magnification)
         dx, dy = x - np.float32(self.x), y - np.float32(self.y)
         return c * dx + s * dy, -s * dx + c * dy
 
     def to_detector(self, x: Coordinate, y: Coordinate) -> tuple[Coordinate, Coordinate]:
-        """The inverse of `to_phantom`, for one point or arrays of them."""
+        """Turn coordinates in the frame of the cells into the detector's, of one point or arrays of them: the inverse
+        of `to_phantom`."""
         angle = np.deg2rad(_ROTATION + self.rotation)
         c, s = np.cos(angle) * self.magnification, np.sin(angle) * self.magnification
         return self.x + c * x - s * y, self.y + s * x + c * y
@@ -88,13 +89,13 @@ class Phantom:
 
     @cached_property
     def present(self) -> NDArray[np.bool_]:
-        """Which cells the plate has: bool [diameter, thickness]."""
+        """Mask of the cells that the plate has: bool [diameter, thickness]."""
         thickness = np.arange(16)
         return np.array([(first <= thickness) & (thickness <= last) for first, last in _THICKNESS_RANGE])
 
     @cached_property
     def discs(self) -> list[Disc]:
-        """All 410 discs."""
+        """All 410 discs of the plate."""
         discs = []
         for row, column in np.argwhere(self.present):
             x, y = (column - 7.5) * CELL_MM, (row - 7.5) * CELL_MM

@@ -1,4 +1,4 @@
-"""What is usual: the distribution of acquisitions that the network is trained and calibrated on."""
+"""Usual acquisitions: the distribution that the network is trained and calibrated on."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ class Acquisition:
         return threshold_thickness(self.exposure, self.detector)
 
     def field(self) -> NDArray[np.uint16]:
-        """Only the part that the network reads: uint16 [FIELD, FIELD]."""
+        """Simulate only the part that the network reads: uint16 [FIELD, FIELD]."""
         region = central(self.detector, FIELD, FIELD)
         return acquire(self.phantom, self.exposure, self.detector, self.rng, region)
 
     def image(self) -> NDArray[np.uint16]:
-        """The whole detector: uint16 [rows, columns]."""
+        """Simulate the whole detector: uint16 [rows, columns]."""
         return acquire(self.phantom, self.exposure, self.detector, self.rng)
 
 

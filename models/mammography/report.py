@@ -16,12 +16,12 @@ from fisherlens.edge.pages import write_page
 from fisherlens.edge.storage import write_whole
 from fisherlens.edge.verdict import Verdict
 
-from .acceptance import Scored
+from .acceptance import ScoredScene
 from .conformity import conformity, decided
 from .observer import DIAMETERS_MM, EUREF_ACCEPTABLE_UM, EUREF_ACHIEVABLE_UM
 
 
-def write_report(path: Path, scored: list[Scored], manifest: Manifest) -> Path:
+def write_report(path: Path, scored: list[ScoredScene], manifest: Manifest) -> Path:
     """Write the report and return its path. Every picture is inside the file."""
     write_page(
         path,
@@ -35,7 +35,7 @@ def write_report(path: Path, scored: list[Scored], manifest: Manifest) -> Path:
     return path
 
 
-def _scene(entry: Scored) -> dict[str, Any]:
+def _scene(entry: ScoredScene) -> dict[str, Any]:
     limits = conformity(entry.verdict.results) if entry.verdict.results else []
     shown = entry.image is not None and entry.verdict.map is not None
     return {
@@ -48,7 +48,7 @@ def _scene(entry: Scored) -> dict[str, Any]:
     }
 
 
-def _overview(scored: list[Scored]) -> str:
+def _overview(scored: list[ScoredScene]) -> str:
     figure = Figure(figsize=(7, 4.2), layout="constrained")
     axes = figure.subplots()
     _limits(axes)
@@ -60,8 +60,8 @@ def _overview(scored: list[Scored]) -> str:
     return inline(png(figure))
 
 
-def write_picture(path: Path, entry: Scored) -> None:
-    """One verdict as a PNG: the field with its map, and the curve with its uncertainty."""
+def write_picture(path: Path, entry: ScoredScene) -> None:
+    """Write one verdict as a PNG: the field with its map, and the curve with its uncertainty."""
     verdict = entry.verdict
     assert verdict.map is not None
     assert entry.image is not None
@@ -76,13 +76,13 @@ def write_picture(path: Path, entry: Scored) -> None:
     write_whole(path, png(figure))
 
 
-def _curve(entry: Scored) -> str:
+def _curve(entry: ScoredScene) -> str:
     figure = Figure(figsize=(4.4, 3.4), layout="constrained")
     _draw_curve(figure.subplots(), entry)
     return inline(png(figure))
 
 
-def _draw_curve(axes: Axes, entry: Scored) -> None:
+def _draw_curve(axes: Axes, entry: ScoredScene) -> None:
     _limits(axes)
     if entry.verdict.results:
         _measured(axes, entry.verdict, label="measured, U at 95 %", color="C0")

@@ -12,12 +12,13 @@ from pathlib import Path
 import click
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from rich.progress import track
 from torch import Tensor, nn
 
 from ..training import descend
 from ..weights import save
-from .detector import BITS_STORED
+from .input import image_reader
 from .network import ThresholdNetwork
 from .observer import DIAMETERS_MM
 from .population import FIELD, fields, usual
@@ -45,33 +46,33 @@ def main(weights: Path, images: int, epochs: int) -> None:
 
 
 @dataclass(frozen=True)
-class Simulated:
-    """Usual fields, uint16 [n, 1, FIELD, FIELD], with logarithms of their thresholds in um, float32
+class SimulatedFields:
+    """Usual fields as they are stored, [n, FIELD, FIELD], with logarithms of their thresholds in um, float32
     [n, 5], and of their pixel spacings in units of 0.07 mm, float32 [n, 1]."""
 
-    fields: Tensor
+    fields: NDArray[np.uint16]
     thresholds: Tensor
     spacings: Tensor
 
 
-def simulate(stream: str, count: int) -> Simulated:
-    """The first `count` usual fields of a stream."""
-    data = np.empty((count, 1, FIELD, FIELD), np.uint16)
+def simulate(stream: str, count: int) -> SimulatedFields:
+    """Simulate the first `count` usual fields of a stream."""
+    data = np.empty((count, FIELD, FIELD), np.uint16)
     thresholds = np.empty((count, len(DIAMETERS_MM)), np.float32)
     for i, (field, truth) in enumerate(track(fields(stream, count), f"simulate {stream}", count)):
-        data[i, 0], thresholds[i] = field, np.log(truth)
+        data[i], thresholds[i] = field, np.log(truth)
     spacings = np.log([[usual(i, stream).detector.pixel_spacing / 0.07] for i in range(count)])
-    return Simulated(*map(torch.from_numpy, (data, thresholds, spacings.astype(np.float32))))
+    return SimulatedFields(data, torch.from_numpy(thresholds), torch.from_numpy(spacings.astype(np.float32)))
 
 
-def train(data: Simulated, epochs: int, seed: int) -> ThresholdNetwork:
-    """One member, by the Gaussian negative log likelihood."""
+def train(data: SimulatedFields, epochs: int, seed: int) -> ThresholdNetwork:
+    """Train one member by the Gaussian negative log likelihood."""
     torch.manual_seed(seed)
     network = ThresholdNetwork()
     _start_at(network, data.thresholds)
 
     def loss_of(batch: Tensor, epoch: int) -> Tensor:
-        known = network.described(_turned(as_input(data.fields[batch])))
+        known = network.described(_turned(images_of(data.fields[batch.numpy()])))
         loss = _loss(network.thresholds(known), data.thresholds[batch], variance=epoch >= epochs // 4)
         return loss + SPACING_WEIGHT * nn.functional.mse_loss(network.spacing(known), data.spacings[batch])
 
@@ -79,9 +80,10 @@ def train(data: Simulated, epochs: int, seed: int) -> ThresholdNetwork:
     return network.eval()
 
 
-def as_input(data: Tensor) -> Tensor:
-    """Stored values to the network's input: float32 in [0, 1]."""
-    return data.to(torch.float32) / 2**BITS_STORED
+def images_of(fields: NDArray[np.uint16]) -> Tensor:
+    """The networks' images, float32 [n, 1, FIELD, FIELD], of stored values [n, FIELD, FIELD]: of one batch, since
+    they take twice the memory of what is stored."""
+    return torch.from_numpy(np.concatenate([image_reader(field)() for field in fields]))
 
 
 def _start_at(network: ThresholdNetwork, targets: Tensor) -> None:
@@ -108,12 +110,13 @@ def _loss(outputs: Tensor, targets: Tensor, variance: bool) -> Tensor:
     return (0.5 * log_variance + 0.5 * (targets - mean) ** 2 * torch.exp(-log_variance)).mean()
 
 
-def report(name: str, members: list[ThresholdNetwork], data: Simulated) -> None:
-    """Print the median relative error at each diameter."""
+def report(name: str, members: list[ThresholdNetwork], data: SimulatedFields) -> None:
+    """Print the median relative error of the members' mean at each diameter."""
     count = data.thresholds.shape[1]
     with torch.no_grad():
+        batches = [data.fields[i : i + BATCH] for i in range(0, len(data.fields), BATCH)]
         means = torch.stack(
-            [torch.cat([m(as_input(batch)) for batch in data.fields.split(BATCH)])[:, :count] for m in members]
+            [torch.cat([member(images_of(batch)) for batch in batches])[:, :count] for member in members]
         ).mean(dim=0)
     errors = (torch.exp(means - data.thresholds) - 1).abs().median(dim=0).values
     by_diameter = ", ".join(f"{d} mm {100 * e:.1f} %" for d, e in zip(DIAMETERS_MM, errors, strict=True))

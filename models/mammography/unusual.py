@@ -6,12 +6,16 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from fisherlens.edge.preprocess import preprocess
+from fisherlens.edge.reading import Frame
 from fisherlens.export.derivatives.bundle_gradient import result_gradient
 
 from .detector import BITS_STORED, Transfer
+from .input import INPUT
 from .population import FIELD, Acquisition
 
 BUDGET = 20
@@ -20,7 +24,7 @@ STEPS = 8
 
 
 def degraded(usual: Acquisition) -> Acquisition:
-    """The same with a worn detector: scintillator blurred, amplifiers noisy, 30 dead lines."""
+    """The usual acquisition by a worn detector: scintillator blurred, amplifiers noisy, 30 dead lines."""
     worn = replace(
         usual.detector, mtf=Transfer(1.5), noise_transfer=Transfer(1.5), electronic_noise=40.0, dead_lines=30
     )
@@ -28,7 +32,7 @@ def degraded(usual: Acquisition) -> Acquisition:
 
 
 def without_phantom(usual: Acquisition) -> Acquisition:
-    """The same with nothing in the beam but the support."""
+    """The usual acquisition with nothing in the beam but the support."""
     return replace(usual, phantom=None)
 
 
@@ -54,5 +58,9 @@ def attack(bundle: Path) -> Callable[[NDArray[np.uint16]], NDArray[np.uint16]]:
     return perturb
 
 
+_BETWEEN_STEPS = msgspec.structs.replace(INPUT, bits_stored=None)
+"""The way of a field while it is attacked: it leaves what BITS_STORED hold by up to BUDGET until it is rounded."""
+
+
 def _image(field: NDArray[np.float32]) -> NDArray[np.float32]:
-    return (field * np.float32(2.0**-BITS_STORED))[None, None]
+    return preprocess(Frame.of(field), _BETWEEN_STEPS)

@@ -37,7 +37,7 @@ from fisherlens.models.form.surface import (
     within_aperture,
 )
 from fisherlens.models.form.topographies import CORRELATION_MM, PEAK_TO_VALLEY_UM, smooth
-from fisherlens.models.form.train import Simulated, train
+from fisherlens.models.form.train import StitchedMeasurements, train
 from fisherlens.models.weights import load, save
 
 FOCUS_MM = 40.5
@@ -179,7 +179,7 @@ def test_alignment_and_stitching_do_what_the_linear_inverse_does(inverse: Linear
 def test_training_is_reproducible_and_survives_the_file(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     shapes = (32, 1, SIZE, SIZE), (32, len(SOURCES_MM), SIZE, SIZE), (32, SIZE, SIZE)
-    data = Simulated(*(torch.from_numpy(rng.normal(0, 0.1, shape).astype(np.float32)) for shape in shapes))
+    data = StitchedMeasurements(*(torch.from_numpy(rng.normal(0, 0.1, shape).astype(np.float32)) for shape in shapes))
     first, second = (train(data, epochs=1, seed=3) for _ in range(2))
     measured = torch.from_numpy(usual(0, "tests").data()).permute(2, 0, 1)[None]
     torch.testing.assert_close(first(measured), second(measured))

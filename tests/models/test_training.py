@@ -9,7 +9,7 @@ import torch
 
 from fisherlens.models.mammography.network import PHASES, PhaseStack, ThresholdNetwork
 from fisherlens.models.mammography.population import fields
-from fisherlens.models.mammography.train import as_input, simulate, train
+from fisherlens.models.mammography.train import images_of, simulate, train
 from fisherlens.models.weights import load, save
 
 
@@ -33,7 +33,7 @@ def test_training_is_reproducible_and_survives_the_file(tmp_path: Path) -> None:
     count = 8
     data = simulate("tiny", count)
     first, second = (train(data, epochs=2, seed=3) for _ in range(2))
-    image = as_input(data.fields[:1])
+    image = images_of(data.fields[:1])
     torch.testing.assert_close(first(image), second(image))
     save([first], tmp_path / "members.pt")
     (loaded,) = load(tmp_path / "members.pt", ThresholdNetwork)

@@ -7,14 +7,14 @@ import torch
 
 from fisherlens.edge.bundle import open_bundle
 from fisherlens.models.mammography import BUNDLE
+from fisherlens.models.mammography.input import image_reader
 from fisherlens.models.mammography.network import ThresholdNetwork
 from fisherlens.models.mammography.population import usual
-from fisherlens.models.mammography.publish import reader
 from fisherlens.models.weights import members_of
 
 
 def test_the_members_of_a_bundle_give_in_torch_what_it_gives_in_onnx_runtime() -> None:
-    image = reader(usual(0, "weights").field())()
+    image = image_reader(usual(0, "weights").field())()
     members = members_of(BUNDLE, ThresholdNetwork)
     with torch.no_grad():
         means = torch.stack([member(torch.from_numpy(image))[0, :5] for member in members]).mean(dim=0)

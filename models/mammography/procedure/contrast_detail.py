@@ -1,4 +1,4 @@
-"""From decisions in cells to a contrast-detail curve."""
+"""A contrast-detail curve by decisions in cells."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ _PLACES = np.array([(0.0, 0.0), *((x, y) for x in (-0.25, 0.25) for y in (-0.25,
 
 @dataclass(frozen=True)
 class Decisions:
-    """What was seen in images of one phantom: correct answers out of `trials` for each cell.
+    """Answers read off images of one phantom: those that are correct, out of `trials`, for each cell.
 
     correct, trials: float64 [diameter, thickness], zero where the plate has no cell.
     """
@@ -38,10 +38,10 @@ class Decisions:
 def read(pixels: NDArray[np.uint16], pixel_spacing: float, phantom: Phantom, pose: Pose | None = None) -> Decisions:
     """Read one image: uint16 [rows, columns], its centre the detector's, `pixel_spacing` in mm.
 
-    Two choices among four in each cell: which corner has the disc, the one with the largest signal;
-    and whether the centre's disc outdoes the three corners that are empty. The signal is the mean of
-    the logarithm in a ring round a place, less that under the disc where it fits best. Without a `pose` the phantom is
-    looked for.
+    There are two choices among four in each cell: the corner with the largest signal is taken for the one with
+    the disc; and the centre's disc counts as seen where it outdoes the three corners that are empty. The signal is the
+    mean of the logarithm in a ring round a place, less that under the disc where it fits best. Without a `pose` the
+    phantom is looked for.
     """
     image = logarithm(pixels)
     pose = pose or register(image, pixel_spacing, phantom)
@@ -60,8 +60,8 @@ def read(pixels: NDArray[np.uint16], pixel_spacing: float, phantom: Phantom, pos
 
 
 def logarithm(pixels: NDArray[np.uint16]) -> NDArray[np.float32]:
-    """Of stored values, in which gold's contrast is the same everywhere; dead pixels, which read zero, take
-    the median of their neighbours first."""
+    """The logarithm of stored values, in which gold's contrast is the same everywhere; dead pixels, which read zero,
+    take the median of their neighbours first."""
     alive = np.where(pixels > 0, pixels, cv2.medianBlur(pixels, 3))
     return np.log(np.maximum(alive, 1), dtype=np.float32)
 

@@ -17,7 +17,7 @@ _WIDTHS_MM = (1.2, 0.5, 0.2)
 
 
 def register(image: NDArray[np.float32], pixel_spacing: float, phantom: Phantom) -> Pose:
-    """The pose in which the phantom's lines lie on the darkest pixels.
+    """Find the pose in which the phantom's lines lie on the darkest pixels.
 
     image: logarithm of the stored values [rows, columns], its centre the detector's. A search over
     shifts of 3 mm, rotations of 1.2 degrees and magnifications of 1 to 1.03, then by Nelder and Mead's
