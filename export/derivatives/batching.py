@@ -37,7 +37,7 @@ def batch(graph: ir.Graph, rows: int) -> bool:
 
 
 def _keeps_apart(node: ir.Node, carried: Collection[ir.Value]) -> bool:
-    keeps = _KEEPS.get(node.op_type)
+    keeps = KEEPS_ROWS_APART.get(node.op_type)
     known = all(value is None or value.shape is not None for value in (*node.inputs, *node.outputs))
     return keeps is not None and known and keeps(node, carried)
 
@@ -131,7 +131,7 @@ def _expand(node: ir.Node, carried: Collection[ir.Value]) -> bool:
     return len(shape_of(first)) == len(shape_of(node.outputs[0])) and shape_of(node.outputs[0])[0] == 1
 
 
-_KEEPS: dict[str, Callable[[ir.Node, Collection[ir.Value]], bool]] = {
+KEEPS_ROWS_APART: dict[str, Callable[[ir.Node, Collection[ir.Value]], bool]] = {
     **dict.fromkeys(("Add", "Sub", "Mul", "Div", "Sum", "Neg", "Identity", "Cast", "Where", "Exp"), _elementwise),
     **dict.fromkeys(("Conv", "ConvTranspose", "DepthToSpace", "SpaceToDepth", "AveragePool"), _first_only),
     **dict.fromkeys(("ReduceSum", "ReduceMean", "Squeeze", "Unsqueeze"), _over_axes(1)),
@@ -144,7 +144,22 @@ _KEEPS: dict[str, Callable[[ir.Node, Collection[ir.Value]], bool]] = {
     "Slice": _over_axes(3),
     "Transpose": _transpose,
 }
-"""For each operator that the rules write, whether a node of it keeps axis 0 apart."""
+"""For each operator that rules write, whether a node of it keeps axis 0 apart. Of operators that are not in here, none
+does: a reverse pass with one of them takes its rows one after the other."""
+
+ONE_BY_ONE = {
+    "CumSum": "its rule sums up the other way round by CumSum, whose axis is an input",
+    "DFT": "its rule transforms back by DFT, whose axis may be the first",
+    "Einsum": "its rule is an Einsum, whose letters tell the axes apart",
+    "Gather": "cotangents are scattered to places that are counted along axis 0",
+    "GatherElements": "cotangents are scattered to places that are counted along axis 0",
+    "GatherND": "cotangents are scattered to places that are counted along axis 0",
+    "MaxPool": "cotangents are scattered to the winners, which are counted over the whole image",
+    "Tile": "copies along axis 0 are added up",
+    "TopK": "cotangents are scattered to the winners",
+    "Trilu": "its rule is a Trilu, of stacked matrices",
+}
+"""Operators whose rules write something that mixes rows, and why."""
 
 
 def _widen_target(graph: ir.Graph, node: ir.Node, rows: int) -> None:

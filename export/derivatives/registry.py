@@ -3,6 +3,15 @@
 A rule belongs to an operator and one of its inputs: from the cotangent of the node's output it
 writes the cotangent of that input, with operators that have rules themselves. So the set is closed,
 and what was differentiated can be differentiated again. The rules stand in `rules/`.
+
+An operator may stand in three tables beside; what it is without them is right as well, but tells less or is slower:
+
+    network.layers.WEIGHTED                    its weights make a layer, whose information is watched
+    fisher.squared_gradient.SQUARED_GRADIENTS  a layer's squared gradient without the gradient itself
+    derivatives.batching.KEEPS_ROWS_APART      rules that write it let several score factors through side by side;
+    derivatives.batching.ONE_BY_ONE            operators whose rules do not, so that networks with them take a Scan
+
+tests/export/derivatives/test_side_tables.py says of each operator with a rule where it stands.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ def squared_gradient(
 
 
 def _of_use(tape: Tape, use: Use, ct: ir.Value, energy: ir.Value, rows: int) -> list[ir.Value]:
-    of_weight = _OF_WEIGHT.get(use.node.op_type, _not_special)
+    of_weight = SQUARED_GRADIENTS.get(use.node.op_type, _not_special)
     terms = [of_weight(tape, use.node, ct, energy, rows) or _by_rule(tape, [(use.node, use.weight, ct)], rows)]
     return terms + [_of_bias(tape, node, index, ct, rows) for node, index in use.biases]
 
@@ -189,10 +189,11 @@ def _taps(tape: Tape, image: ir.Value, window: Window, out: tuple[int, ...], axe
     return taps
 
 
-_OF_WEIGHT: dict[str, Callable[[Tape, ir.Node, ir.Value, ir.Value, int], ir.Value | None]] = {
+SQUARED_GRADIENTS: dict[str, Callable[[Tape, ir.Node, ir.Value, ir.Value, int], ir.Value | None]] = {
     "Conv": _of_convolution,
     "ConvTranspose": _of_transposed,
     "Gemm": _of_matrix,
     "MatMul": _of_matrix,
 }
-"""The second registration of operators with parameters; None where a node is not of the usual form."""
+"""For each operator with weights, what writes a squared gradient without the gradient itself; it gives None where a
+node is not of the usual form."""

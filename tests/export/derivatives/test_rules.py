@@ -52,20 +52,28 @@ def _by_autograd(case: Case, rng: np.random.Generator) -> tuple[list, list, list
     return as_arrays(first), as_arrays(second), as_arrays(seeds), as_arrays(weights)
 
 
-def _by_graph(operator: str, case: Case, seeds: Sequence, weights: Sequence) -> tuple[list, list]:
-    """Differentiate the node, then what came out, and run both in ONNX's reference evaluator."""
+def placed(operator: str, case: Case) -> tuple[ir.Graph, list[ir.Value], list[ir.Value]]:
+    """The case's node in a graph of its own, with its inputs and outputs."""
     inputs = [_input(f"x{i}", x) for i, x in enumerate(case.inputs)]
-    seed_inputs = [_input(f"seed{i}", s) for i, s in enumerate(seeds)]
-    graph = ir.Graph([*inputs, *seed_inputs], [], nodes=[], opset_imports={"": 20}, name="case")
-    tape = Tape(graph, ir.DataType.DOUBLE)
+    graph = ir.Graph(inputs, [], nodes=[], opset_imports={"": 20}, name="case")
     remaining = list(inputs)
     count = max([len(inputs) + len(case.constants), *(i + 1 for i in case.constants)])
     places = [case.constants.get(i) for i in range(count)]
     operands = [remaining.pop(0) if constant is None and remaining else constant for constant in places]
+    tape = Tape(graph, ir.DataType.DOUBLE)
     outputs = getattr(tape, operator)(*operands, outputs=case.outputs, **case.attributes)
-    outputs = [outputs] if case.outputs == 1 else list(outputs[: len(seeds)])
-    model = _inferred(graph, outputs)
+    outputs = [outputs] if case.outputs == 1 else list(outputs)
+    _inferred(graph, outputs)
+    return graph, inputs, outputs
 
+
+def _by_graph(operator: str, case: Case, seeds: Sequence, weights: Sequence) -> tuple[list, list]:
+    """Differentiate the node, then what came out, and run both in ONNX's reference evaluator."""
+    graph, inputs, outputs = placed(operator, case)
+    outputs = outputs[: len(seeds)]
+    seed_inputs = [_input(f"seed{i}", s) for i, s in enumerate(seeds)]
+    graph.inputs.extend(seed_inputs)
+    tape = Tape(graph, ir.DataType.DOUBLE)
     first = cotangents(tape, dict(zip(outputs, seed_inputs, strict=True)), inputs)
     first_values = [tape.Identity(first[x]) for x in inputs]
     model = _inferred(graph, first_values)
