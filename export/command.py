@@ -98,7 +98,7 @@ def export_command(
 
 
 class ExportOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the command line says beside networks, images and targets, by the options' names."""
+    """The command line's options, beside networks, images and targets."""
 
     head: str
     selected: tuple[int, ...]

@@ -56,7 +56,7 @@ DEFAULT_CHECKS = tuple(name for name, kind in CHECKS.items() if kind.default)
 
 @dataclass(frozen=True)
 class Request:
-    """What to export, beside the networks and images.
+    """The wishes for a bundle, beside the networks and images.
 
     head: with its parameters; what is fitted to known values is fitted where targets are given. input_noise:
     uncertainty of the image itself, propagated to the values. alpha: of all checks together, each gets

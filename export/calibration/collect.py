@@ -20,7 +20,7 @@ Columns = Sequence[NDArray[np.float32]]
 
 @dataclass(frozen=True)
 class UsualRun:
-    """What a graph gave on usual images; every array has a row an image, in their order.
+    """The outputs of a graph on usual images; every array has a row an image, in their order.
 
     outputs: the head's, by the bundle's names. measured: for each check by name what its statistic is made of.
     members: for each member its own outputs.

@@ -36,7 +36,7 @@ class CalibratedCheck:
 
 @dataclass(frozen=True)
 class Judgement:
-    """What the checks add to a bundle. statistics, p_values: float [checks]; flagged: whether any check flags, a
+    """The checks' share of a bundle. statistics, p_values: float [checks]; flagged: whether any check flags, a
     scalar. checks: the manifest's. calibration: what the p-values count over."""
 
     statistics: ir.Value

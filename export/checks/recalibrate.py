@@ -32,7 +32,7 @@ _MAY_CHANGE = {"p_value", "flagged"}
 
 
 def most_beyond(images: int, alpha: float) -> int:
-    """How many of a table's statistics may be at least as large as one that is flagged: the largest m with
+    """The number of a table's statistics that may be at least as large as one that is flagged: the largest m with
     (m + 1) / (images + 1) <= alpha, divided and compared in float32 as the graph does; -1 where there is none."""
     guess = int(alpha * (images + 1))
     shares = {m: np.float32(m + 1) / np.float32(images + 1) for m in range(guess - 2, guess + 1)}

@@ -26,7 +26,7 @@ def largest_eigenvalue(graph: FisherGraph) -> tuple[ir.Value]:
 
 
 def disagreement(graph: FisherGraph) -> tuple[ir.Value]:
-    """How far the members of an ensemble lie apart beside the noise that they state: exp(mean of
+    """The distance of an ensemble's members from each other beside the noise that they state: exp(mean of
     ln(u_epistemic^2 / u_aleatoric^2)) over measurands and pixels; of classes the mean mutual information.
 
     The geometric mean weighs every pixel alike, however large its uncertainty. Raises NetworkError for one network.

@@ -60,7 +60,7 @@ class Step:
         return value
 
     def has(self, index: int) -> bool:
-        """Whether the node has that input."""
+        """Tell whether the node has that input."""
         return len(self.node.inputs) > index and self.node.inputs[index] is not None
 
     def shape(self, index: int = 0) -> tuple[int, ...]:

@@ -49,7 +49,7 @@ def _channel_axis(shape: tuple[int, ...]) -> int:
 
 
 def profile_size(layers: Sequence[Layer], results: Sequence[ir.Value], most: int) -> int:
-    """How many features a Fisher profile of everything has."""
+    """The number of features of a Fisher profile of everything."""
 
     def groups(value: ir.Value) -> int:
         shape = shape_of(value)
@@ -60,6 +60,6 @@ def profile_size(layers: Sequence[Layer], results: Sequence[ir.Value], most: int
 
 
 def chosen_groups(layers: Sequence[Layer], results: Sequence[ir.Value], fitting: int) -> int:
-    """As many groups as so many fitting images allow."""
+    """The most groups of channels that so many fitting images allow."""
     sizes = {most: profile_size(layers, results, most) for most in CHOICES}
     return next((most for most, size in sizes.items() if size * IMAGES_PER_FEATURE <= fitting), 1)

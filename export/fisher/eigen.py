@@ -28,7 +28,7 @@ class Leading:
 
 
 def leading(tape: Tape, rows: ir.Value) -> Leading:
-    """Of the rows [S, C, H, W]."""
+    """Write the leading eigen-component of the information that the rows [S, C, H, W] make up."""
     count, *size = shape_of(rows)
     flat = tape.Reshape(rows, [count, int(np.prod(size))])
     gram = tape.MatMul(flat, tape.Transpose(flat, perm=[1, 0]))

@@ -12,7 +12,7 @@ from .information import Information
 
 @dataclass(frozen=True)
 class Selection:
-    """Which quantities a profile is made of: the numbers of layers whose parameters, activations and
+    """The quantities that a profile is made of: the numbers of layers whose parameters, activations and
     energies count; energies also number the networks' outputs, behind the layers."""
 
     parameters: tuple[int, ...]
@@ -27,11 +27,11 @@ class Selection:
 
     @property
     def size(self) -> int:
-        """How many quantities it is."""
+        """The number of quantities."""
         return len(self.parameters) + len(self.activations) + len(self.energies)
 
     def columns(self, information: Information) -> list[int]:
-        """Where its features stand among those of everything."""
+        """The places of the selection's features among those of everything."""
         found: list[int] = []
         first = 0
         everything = (information.parameters, information.activations, information.energies)

@@ -64,7 +64,7 @@ Metric = Callable[[Tape, Mapping[ir.Value, ir.Value]], ir.Value]
 
 @dataclass(frozen=True)
 class Explained:
-    """What explanation maps explain. target: a scalar; held: values that count as constant in it."""
+    """The subject of explanation maps. target: a scalar; held: values that count as constant in it."""
 
     target: ir.Value
     held: tuple[ir.Value, ...]
@@ -100,7 +100,7 @@ class Readout:
 
 @dataclass(frozen=True)
 class HeadOptions:
-    """What a head is made with. logarithmic: the network predicts the logarithm of the measurand.
+    """The options that a head is made with. logarithmic: the network predicts the logarithm of the measurand.
     coverage_probability: that the outer quantiles were trained for. posterior: of the last layer, where the
     network came with one."""
 
@@ -143,8 +143,8 @@ class Head(Protocol):
 def split_outputs(
     tape: Tape, members: Sequence[Sequence[ir.Value]], names: Sequence[str], head: str
 ) -> list[list[ir.Value]]:
-    """For each member its outputs by what they mean: one output whose axis 1 holds all of `names` one after the other,
-    or an output for each.
+    """Split each member's outputs by what they mean: one output whose axis 1 holds all of `names` one after the
+    other, or an output for each.
 
     Raises NetworkError for outputs of other shapes.
     """
@@ -161,7 +161,7 @@ def _split_member(tape: Tape, outputs: Sequence[ir.Value], names: Sequence[str],
 
 
 def unreadable(outputs: Sequence[ir.Value], head: str, expected: str) -> NetworkError:
-    """What is said of outputs that a head cannot read."""
+    """The error that is raised for outputs which a head cannot read."""
     shapes = [list(shape_of(output)) for output in outputs]
     return NetworkError(
         f"the network's outputs have shapes {shapes}; the {head} head expects {expected}, each with or without "

@@ -11,7 +11,7 @@ from ..graph.tape import shape_of
 
 
 def grad_cam(graph: FisherGraph) -> ir.Value:
-    """At each member's last convolution with more than one place, resampled to the image, [1, 1, H, W].
+    """Grad-CAM at each member's last convolution with more than one place, resampled to the image, [1, 1, H, W].
 
     Raises NetworkError for a network without one.
     """

@@ -35,7 +35,7 @@ class Forward:
 
     @property
     def layers(self) -> list[Layer]:
-        """Of all members, one after the other."""
+        """The layers of all members, one after the other."""
         return [layer for member in self.members for layer in member]
 
 
@@ -77,8 +77,8 @@ def repeated(tape: Tape, results: Sequence[ir.Value], instead: Mapping[ir.Value,
 
 
 def member_weights(model: onnx.ModelProto) -> list[dict[str, NDArray]]:
-    """For each member of a bundle its weights, by the names that `join` gave them in the file without the member's own
-    part. Weights that members share, as those with dropout masks do, stand with the first of them."""
+    """The weights of each member of a bundle, by the names that `join` gave them in the file without the member's
+    own part. Weights that members share, as those with dropout masks do, stand with the first of them."""
     initializers = model.graph.initializer
     pattern = _MEMBER if any(i.name.startswith(TABLES) for i in initializers) else _MEMBER_BEFORE
     found: dict[int, dict[str, NDArray]] = {}

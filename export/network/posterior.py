@@ -13,7 +13,7 @@ from ..errors import NetworkError
 
 @dataclass(frozen=True)
 class Posterior:
-    """Of the last layer's parameters about those of the network.
+    """The Gaussian posterior of the last layer's parameters about those of the network.
 
     covariance: float64 [D, P + 1, P + 1], for each output that of its row of weights and its bias
     (Daxberger et al. 2021, arXiv 2106.14806, eq. 5, restricted to one output at a time). noise: standard
@@ -25,7 +25,7 @@ class Posterior:
 
     @classmethod
     def exact(cls, features: NDArray[np.float64], prior_precision: float, noise: NDArray[np.float64]) -> Posterior:
-        """Of a linear last layer with known noise [D], from the features [n, P] that it acted on in
+        """The exact posterior of a linear last layer with known noise [D], from the features [n, P] that it acted on in
         training: Sigma_d = (sum_i phi_i phi_iᵀ / noise_d^2 + prior_precision)^-1 (Bishop 2006, Pattern
         Recognition and Machine Learning, eq. 3.54)."""
         phi = np.concatenate([features, np.ones((len(features), 1))], axis=1).astype(np.float64)
@@ -34,8 +34,8 @@ class Posterior:
 
     @classmethod
     def of(cls, laplace: Any) -> Posterior:
-        """From a fitted laplace-torch object with subset_of_weights="last_layer" and a full or diagonal
-        Hessian. Raises NetworkError for others."""
+        """Take the posterior of a fitted laplace-torch object with subset_of_weights="last_layer" and a full or
+        diagonal Hessian. Raises NetworkError for others."""
         covariance = getattr(laplace, "posterior_covariance", None)
         if covariance is None:
             variance = getattr(laplace, "posterior_variance", None)

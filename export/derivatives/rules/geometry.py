@@ -29,7 +29,7 @@ class Window:
         return cls(tuple(int(k) for k in kernel), strides, pads, dilations, int(s.attribute("group", 1)))
 
     def extent(self, axis: int) -> int:
-        """How many pixels the window spans, holes included."""
+        """The number of pixels that the window spans, holes included."""
         return self.dilations[axis] * (self.kernel[axis] - 1) + 1
 
     def left_over(self, out: tuple[int, ...], size: tuple[int, ...]) -> list[int]:
