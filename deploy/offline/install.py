@@ -29,7 +29,7 @@ COMPLETE = "complete"
 
 
 class Refused(Exception):
-    """Nothing was installed, for the reason that it says."""
+    """Refusal to install, with the reason; nothing was changed."""
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""What is in the installer: licences, and a software bill of materials (CycloneDX 1.6)."""
+"""Inventory of the installer: licences, and a software bill of materials (CycloneDX 1.6)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from packaging.utils import canonicalize_name
 
 @dataclass(frozen=True)
 class Wheel:
-    """One wheel and what its metadata says. license: an SPDX expression where it states one, else its words."""
+    """One wheel with its metadata. license: an SPDX expression where it states one, else its words."""
 
     file: str
     name: str

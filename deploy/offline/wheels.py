@@ -13,7 +13,7 @@ EXTRAS = "service,mqtt"
 
 @dataclass(frozen=True)
 class Platform:
-    """One kind of machine. tags: of wheels that run on it (PEP 600, PEP 425), the newest first."""
+    """One kind of machine. tags: platform tags of wheels that run on it (PEP 600, PEP 425), the newest first."""
 
     name: str
     tags: tuple[str, ...]
@@ -27,7 +27,7 @@ PLATFORMS = (
 
 
 class WheelsMissing(Exception):
-    """pip could not fetch or build what is needed."""
+    """Failure of pip to fetch or build a wheel that is needed."""
 
 
 def build_own(project: Path, out: Path) -> Path:

@@ -14,7 +14,7 @@ _REQUIREMENT = re.compile(r"([\w.-]+)\s*(?:\[([^]]*)\])?")
 
 
 class ExtraMissing(click.ClickException):
-    """A command was called whose extra is not installed."""
+    """Call of a command whose extra is not installed."""
 
     exit_code = 2
 

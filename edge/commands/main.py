@@ -62,7 +62,7 @@ def _extra(point: EntryPoint) -> str | None:
 
 
 def _docstring(point: EntryPoint) -> str | None:
-    """The docstring of a command's function, out of its source: importing it takes seconds. The packages that it lies
+    """Read the docstring of a command's function in its source: importing it takes seconds. The packages that it lies
     in are imported, which import nothing."""
     spec = find_spec(point.module)
     source = getattr(spec.loader, "get_source", lambda name: None)(point.module) if spec else None
