@@ -1,6 +1,8 @@
 """The device side: read images, run a bundle, keep the verdict. Needs no training framework."""
 
 import os
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 # OpenCV reads this once, when it is first imported: no file may ask for more pixels than a frame
 # can have here (see reading.frame.MAX_PIXELS).
@@ -10,7 +12,17 @@ os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(2**27))
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 from .errors import BundleRefused, EdgeError, ImageRefused
-from .runtime import Runtime
-from .verdict import Verdict
+
+if TYPE_CHECKING:
+    from .runtime import Runtime
+    from .verdict import Verdict
+else:
+
+    def __getattr__(name: str) -> Any:
+        """Import the runtime when it is asked for (PEP 562): `fisherlens --help` needs no ONNX Runtime."""
+        if name in ("Runtime", "Verdict"):
+            return getattr(import_module(f".{name.lower()}", __name__), name)
+        raise AttributeError(name)
+
 
 __all__ = ["BundleRefused", "EdgeError", "ImageRefused", "Runtime", "Verdict"]

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Install Fisherlens from the archive that this file lies in, without a network.
+"""Install Fisherlens from the installer that this file lies in, without a network.
 
     python3 install.py install --key institute.pem
     python3 install.py rollback
@@ -29,7 +29,7 @@ COMPLETE = "complete"
 
 
 class Refused(Exception):
-    """Nothing was installed, for the reason that it says."""
+    """Refusal to install, with the reason; nothing was changed."""
 
 
 def main() -> None:
@@ -47,19 +47,19 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--prefix", type=Path, default=Path("/opt/fisherlens"), help="default: /opt/fisherlens")
     commands = parser.add_subparsers(dest="command", required=True)
-    installing = commands.add_parser("install", help="install this archive's version and switch to it")
-    installing.add_argument("--key", type=Path, required=True, help="public key (PEM) of whoever made the archive")
+    installing = commands.add_parser("install", help="install the version in here and switch to it")
+    installing.add_argument("--key", type=Path, required=True, help="public key (PEM) of whoever made the installer")
     commands.add_parser("rollback", help="switch back to the version that was in use before")
     return parser
 
 
 def install(prefix: Path, key: Path) -> None:
-    """Check the archive, install it beside what is there, try it, and switch."""
+    """Check the installer, install its version beside what is there, try it, and switch."""
     verify(HERE, key)
     manifest = json.loads((HERE / MANIFEST).read_text())
     running = f"{sys.version_info.major}.{sys.version_info.minor}"
     if running not in manifest["pythons"]:
-        raise Refused(f"this is Python {running}, the archive has wheels for {', '.join(manifest['pythons'])}")
+        raise Refused(f"this is Python {running}, the installer has wheels for {', '.join(manifest['pythons'])}")
     digest = hashlib.sha256((HERE / HASHES).read_bytes()).hexdigest()
     version = prefix / "versions" / f"{manifest['version']}-{digest[:12]}"
     if not (version / COMPLETE).exists():
@@ -90,7 +90,7 @@ def rollback(prefix: Path) -> None:
 
 
 def verify(folder: Path, key: Path) -> None:
-    """Raises Refused unless the hashes are signed by `key` and every file is as they say, with none beside."""
+    """Check that the hashes are signed by `key` and every file is as they say, with none beside. Raises Refused."""
     command = ["openssl", "pkeyutl", "-verify", "-pubin", "-inkey", str(key), "-rawin", "-in", HASHES]
     try:
         checked = subprocess.run(
@@ -99,13 +99,13 @@ def verify(folder: Path, key: Path) -> None:
     except FileNotFoundError as error:
         raise Refused("openssl is not installed, which checks the signature") from error
     if checked.returncode != 0:
-        raise Refused(f"the archive is not signed by {key}: {(checked.stdout + checked.stderr).strip()}")
+        raise Refused(f"the installer is not signed by {key}: {(checked.stdout + checked.stderr).strip()}")
     lines = (folder / HASHES).read_text().splitlines()
     stated = {name: digest for digest, name in (line.split("  ", 1) for line in lines)}
     present = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     present -= {HASHES, f"{HASHES}.sig"}
     if wrong := sorted(present ^ set(stated)):
-        raise Refused(f"{wrong[0]} is missing in the archive, or does not belong to it")
+        raise Refused(f"{wrong[0]} is missing in the installer, or does not belong to it")
     for name, digest in stated.items():
         if hashlib.sha256((folder / name).read_bytes()).hexdigest() != digest:
             raise Refused(f"{name} is damaged or was changed: its hash is not the stated one")
@@ -126,7 +126,7 @@ def _platform() -> str:
     machine = {"x86_64": "x86_64", "amd64": "amd64", "aarch64": "aarch64", "arm64": "aarch64"}
     name = f"{platform.system().lower()}-{machine.get(platform.machine().lower(), platform.machine())}"
     if not (HERE / "wheels" / name).is_dir():
-        raise Refused(f"the archive has no wheels for {name}")
+        raise Refused(f"the installer has no wheels for {name}")
     return name
 
 
@@ -137,7 +137,7 @@ def _run(*command: str | Path) -> None:
 
 
 def _remove_incomplete(versions: Path) -> None:
-    """What an installation left that was cut off."""
+    """Remove what an installation left that was cut off."""
     for folder in versions.glob("*"):
         if not (folder / COMPLETE).exists():
             shutil.rmtree(folder)

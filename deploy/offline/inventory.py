@@ -1,4 +1,4 @@
-"""What is in the archive: licences, and a software bill of materials (CycloneDX 1.6)."""
+"""Inventory of the installer: licences, and a software bill of materials (CycloneDX 1.6)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from packaging.utils import canonicalize_name
 
 @dataclass(frozen=True)
 class Wheel:
-    """One wheel and what its metadata says. license: an SPDX expression where it states one, else its words."""
+    """One wheel with its metadata. license: an SPDX expression where it states one, else its words."""
 
     file: str
     name: str
@@ -32,9 +32,9 @@ class Wheel:
 
 def described(path: Path) -> Wheel:
     """Read a wheel's metadata (PEP 566, PEP 639)."""
-    with zipfile.ZipFile(path) as archive:
-        names = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
-        metadata, _ = parse_email(archive.read(min(names, key=len)))  # a wheel may carry others' inside
+    with zipfile.ZipFile(path) as wheel:
+        names = [name for name in wheel.namelist() if name.endswith(".dist-info/METADATA")]
+        metadata, _ = parse_email(wheel.read(min(names, key=len)))  # a wheel may carry others' inside
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     return Wheel(path.name, canonicalize_name(metadata["name"]), metadata["version"], _license(metadata), digest)
 
@@ -55,14 +55,14 @@ def _license(metadata: RawMetadata) -> str:
 
 
 def licence_table(wheels: Iterable[Wheel]) -> str:
-    """Markdown: each package once, with its version and licence. Their texts lie in the wheels."""
+    """Write a table in Markdown: each package once, with its version and licence. Their texts lie in the wheels."""
     rows = sorted({(wheel.name, wheel.version, wheel.license) for wheel in wheels})
     lines = [f"| {name} | {version} | {license} |" for name, version, license in rows]
     return "\n".join(["# Licences", "", "| package | version | licence |", "|---|---|---|", *lines, ""])
 
 
 def bill_of_materials(own: Wheel, wheels: Iterable[Wheel]) -> str:
-    """CycloneDX 1.6 in JSON: each wheel as a component with its hash."""
+    """Write CycloneDX 1.6 in JSON: each wheel as a component with its hash."""
     bom = Bom()
     bom.metadata.component = _component(own, ComponentType.APPLICATION)
     for wheel in sorted(wheels, key=lambda wheel: wheel.file):

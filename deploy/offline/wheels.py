@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 EXTRAS = "service,mqtt"
-"""Of the project. `camera` needs the system's own GObject introspection, and is not in the archive."""
+"""Extras of the project that are in it. `camera` needs the system's own GObject introspection, and is left out."""
 
 
 @dataclass(frozen=True)
 class Platform:
-    """One kind of machine. tags: of wheels that run on it (PEP 600, PEP 425), the newest first."""
+    """One kind of machine. tags: platform tags of wheels that run on it (PEP 600, PEP 425), the newest first."""
 
     name: str
     tags: tuple[str, ...]
@@ -27,7 +27,7 @@ PLATFORMS = (
 
 
 class WheelsMissing(Exception):
-    """pip could not fetch or build what is needed."""
+    """Failure of pip to fetch or build a wheel that is needed."""
 
 
 def build_own(project: Path, out: Path) -> Path:
@@ -43,7 +43,7 @@ def fetch(own: Path, platform: Platform, python: str, out: Path) -> None:
     tags = [option for tag in platform.tags for option in ("--platform", tag)]
     version = ["--python-version", python, "--implementation", "cp", "--only-binary=:all:"]
     _pip("download", "--quiet", *tags, *version, "--dest", str(out), f"{own}[{EXTRAS}]")
-    (out / own.name).unlink()  # pip copies the project's wheel too, which the archive has once
+    (out / own.name).unlink()  # pip copies the project's wheel too, which the installer has once
 
 
 def _pip(*arguments: str) -> None:

@@ -1,2 +1,2 @@
-"""Before a bundle goes onto devices: rescoring an archive with it, and knowing what that changes. Built on Ray Data,
-Parquet and DuckDB."""
+"""The roll-out of a bundle: rescoring an archive with it before it goes onto devices, and knowing what that changes.
+Built on Ray Data, Parquet and DuckDB."""

@@ -24,17 +24,18 @@ from fisherlens.export.checks.recalibrate import most_beyond, recalibrated
 from fisherlens.export.errors import CalibrationError
 
 from .dataset import IDENTITY, connect, identity_of, relation
-from .errors import ArchiveRefused
-from .rescore import Rescoring, progress_bar, rescore
+from .errors import RolloutRefused
+from .rescore import RescoreRequest, progress_bar, rescore
 from .sources.files import FolderTree
 
 
 @dataclass(frozen=True)
 class Change:
-    """What other usual images mean for one check. threshold: statistics beyond it are flagged. former: which p-value an
-    image at the new threshold had by the former table: below alpha, less is flagged than before. alarms: 95 % interval
-    of the share of usual images that will be flagged, since a table of n images is itself a draw. power: share of given
-    unusual images that are flagged, before and after."""
+    """Effect of a new table of usual images on one check. size: images in the new table. thresholds: statistics beyond
+    them are flagged, before and after. former: p-value that an image at the new threshold had by the former table;
+    below alpha, less is flagged than before. alarms: 95 % interval of the share of usual images that will be flagged,
+    since a table of n images is itself a draw. power: share of given unusual images that are flagged, before and
+    after."""
 
     check: Check
     size: int
@@ -45,7 +46,7 @@ class Change:
 
 
 def threshold(table: NDArray[np.float64], alpha: float) -> float:
-    """What a statistic must exceed to be flagged: p = (1 + #{t_i >= t}) / (n + 1) <= alpha."""
+    """Give the value that a statistic must exceed to be flagged: p = (1 + #{t_i >= t}) / (n + 1) <= alpha."""
     beyond = most_beyond(len(table), alpha)
     return float(np.sort(table)[::-1][beyond]) if 0 <= beyond < len(table) else math.inf
 
@@ -53,7 +54,7 @@ def threshold(table: NDArray[np.float64], alpha: float) -> float:
 def change_of(
     check: Check, former: NDArray[np.float64], now: NDArray[np.float64], unusual: NDArray[np.float64] | None
 ) -> Change:
-    """Hold two tables of a check against each other.
+    """Compare a check's former table of statistics with its new one, and its power on unusual images where given.
 
     The share of usual images that a table of n flags is distributed as Beta(m + 1, n - m), where m of the n lie beyond
     the threshold (Vovk 2012, Conditional validity of inductive conformal predictors, proposition 2a).
@@ -72,10 +73,11 @@ def change_of(
 
 
 def statistics_in(folder: Path, bundle: Bundle) -> dict[str, NDArray[np.float64]]:
-    """Each check's statistics of all measured images in a data set. Raises ArchiveRefused for one of another bundle."""
+    """Read each check's statistics of all measured images in a data set. Raises RolloutRefused for one of another
+    bundle."""
     found = identity_of(folder).bundle
     if found.digest != bundle.digest:
-        raise ArchiveRefused(
+        raise RolloutRefused(
             f"{folder}: records of bundle {found.name} {found.version} ({found.digest}), expected {bundle.digest}; "
             "statistics of one bundle say nothing of another's"
         )
@@ -85,25 +87,25 @@ def statistics_in(folder: Path, bundle: Bundle) -> dict[str, NDArray[np.float64]
     )
     rows = connect().execute(query).fetchall()
     if not rows:
-        raise ArchiveRefused(f"{folder}: no image in it was measured")
+        raise RolloutRefused(f"{folder}: no image in it was measured")
     return {name: np.array([np.nan if v is None else v for v in values]) for name, values in rows}
 
 
 def _records(folder: Path, bundle: Path, scratch: Path) -> Path:
-    """The data set in a folder, or one that is made of the images in it."""
+    """Give the data set in a folder, or rescore the images in it into `scratch`."""
     if (folder / IDENTITY).exists():
         return folder
     with progress_bar(f"score {folder.name}") as shown:
-        rescore(Rescoring(FolderTree(folder.absolute()), bundle, scratch, explain="never"), shown)
+        rescore(RescoreRequest(FolderTree(folder.absolute()), bundle, scratch, explain="never"), shown)
     return scratch
 
 
 def next_version(version: str) -> str:
-    """The version with a local label that counts: 2.1.0, 2.1.0+site.1, 2.1.0+site.2. Raises ArchiveRefused."""
+    """Count a version on by its local label: 2.1.0, 2.1.0+site.1, 2.1.0+site.2. Raises RolloutRefused."""
     try:
         parsed = Version(version)
     except InvalidVersion:
-        raise ArchiveRefused(f"version {version!r} cannot be counted on; give --version") from None
+        raise RolloutRefused(f"version {version!r} cannot be counted on; give --version") from None
     label = (parsed.local or "").split(".")
     number = int(label[1]) + 1 if label[0] == "site" and len(label) == 2 and label[1].isdigit() else 1
     return f"{parsed.public}+site.{number}"
@@ -118,7 +120,7 @@ def next_version(version: str) -> str:
 @click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="The new bundle.")
 @click.option("--version", help="Of the new bundle.  [default: counted, as 2.1.0+site.1]")
 @click.option("--source", help="Where the images are from, in words, for the manifest.  [default: the folder's name]")
-def command(
+def calibrate_command(
     bundle: Path, folder: Path, unusual: Path | None, out: Path, version: str | None, source: str | None
 ) -> None:
     """Rewrite the tables that BUNDLE's p-values count over from a site's own usual images.

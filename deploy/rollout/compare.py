@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 import click
 import msgspec
@@ -12,9 +13,8 @@ from matplotlib.figure import Figure
 from rich.console import Console
 
 from fisherlens.edge.errors import EdgeError
-from fisherlens.edge.figures import inline, png
 from fisherlens.edge.maps.picture import as_png, coloured_map
-from fisherlens.edge.pages import write_page
+from fisherlens.edge.pages import inline, png, write_page
 from fisherlens.edge.storage import write_whole
 from fisherlens.edge.verdict import CompactMap
 
@@ -26,7 +26,14 @@ PAGE, RESULT = "compare.html", "compare.json"
 _COLOURS = dict(zip(SIDES, ("C0", "C1"), strict=True))
 _MOST_DEVICES = 6
 
-Limit = tuple[str, float, float, bool]
+
+class Limit(NamedTuple):
+    """A limit on what may change: the value that was found, the largest that is allowed, and whether it is met."""
+
+    name: str
+    value: float
+    most: float
+    met: bool
 
 
 @click.command("compare")
@@ -37,10 +44,10 @@ Limit = tuple[str, float, float, bool]
 @click.option("--max-flips", type=click.FloatRange(0, 1), help="Largest share of verdicts whose outcome may change.")
 @click.option("--max-en", type=click.FloatRange(min=0), help="Largest normalised error |E_n| of any result.")
 @click.option("--examples", default=12, show_default=True, help="Flipped verdicts that the report shows.")
-def command(
+def compare_command(
     folder_a: Path, folder_b: Path, out: Path, max_flips: float | None, max_en: float | None, examples: int
 ) -> None:
-    """What changes from the records in DIR_A to those in DIR_B, which rescore made of the same images.
+    """Compare the records in DIR_A with those in DIR_B, which rescore made of the same images.
 
     Exit code: 0 within the limits, 1 beyond one, 2 wrong usage.
     """
@@ -57,19 +64,19 @@ def command(
         raise click.UsageError(f"{error.filename or out}: {error.strerror}") from error
     click.echo(f"{found.images} images: {found.flips} verdicts flip, largest |E_n| {found.largest_en:.3g}")
     click.echo(out / PAGE)
-    for name, value, most, met in limits:
-        click.echo(f"{name}: {value:.4g}, at most {most:g}: {'met' if met else 'not met'}")
-    sys.exit(0 if all(met for *_, met in limits) else EXIT_BEYOND)
+    for limit in limits:
+        click.echo(f"{limit.name}: {limit.value:.4g}, at most {limit.most:g}: {'met' if limit.met else 'not met'}")
+    sys.exit(0 if all(limit.met for limit in limits) else EXIT_BEYOND)
 
 
 def _limits(found: Comparison, max_flips: float | None, max_en: float | None) -> list[Limit]:
     asked = (("share of flips", found.flip_share, max_flips), ("largest |E_n|", found.largest_en, max_en))
-    return [(name, value, most, value <= most) for name, value, most in asked if most is not None]
+    return [Limit(name, value, most, value <= most) for name, value, most in asked if most is not None]
 
 
 def _write(out: Path, comparer: Comparer, found: Comparison, limits: list[Limit]) -> None:
-    told = {name: {"found": value, "at most": most, "met": met} for name, value, most, met in limits}
-    write_whole(out / RESULT, msgspec.json.format(msgspec.json.encode({"limits": told, "comparison": found})))
+    held = {limit.name: {"found": limit.value, "at most": limit.most, "met": limit.met} for limit in limits}
+    write_whole(out / RESULT, msgspec.json.format(msgspec.json.encode({"limits": held, "comparison": found})))
     examples = []
     for flip in found.examples:
         maps = comparer.maps(flip)

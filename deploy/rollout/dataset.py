@@ -27,7 +27,7 @@ from fisherlens.edge.digest import PREFIX
 from fisherlens.edge.storage import write_whole
 from fisherlens.edge.verdict import BundleReference
 
-from .errors import ArchiveRefused
+from .errors import RolloutRefused
 from .records import OUTCOMES, Row, as_table
 
 IDENTITY = "_rescore.json"
@@ -39,7 +39,7 @@ DIGEST = np.dtype("V32")
 
 
 class Identity(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a data set was made with. alpha: of the bundle's checks together."""
+    """Bundle and software that made a data set. alpha: of the bundle's checks together."""
 
     bundle: BundleReference
     software: str
@@ -47,15 +47,15 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 def part_name(locations: Sequence[str]) -> str:
-    """Of the part for which these images were scored."""
+    """Name a part by the images that were scored for it."""
     return "part-" + hashlib.sha256("\0".join(locations).encode()).hexdigest()[:24]
 
 
 @contextmanager
 def occupied(folder: Path, identity: Identity) -> Iterator[None]:
-    """Be the one run that writes into a data set, which is made or continued.
+    """Occupy a folder as the one run that writes into its data set, which is made or continued.
 
-    Raises ArchiveRefused for a folder of another bundle, one that holds something else, one that cannot be written,
+    Raises RolloutRefused for a folder of another bundle, one that holds something else, one that cannot be written,
     and one that another run writes into.
     """
     try:
@@ -64,34 +64,34 @@ def occupied(folder: Path, identity: Identity) -> Iterator[None]:
             _identify(folder, identity)
             yield
     except Timeout:
-        raise ArchiveRefused(f"{folder}: another run writes into it") from None
+        raise RolloutRefused(f"{folder}: another run writes into it") from None
     except OSError as error:
-        raise ArchiveRefused(f"{folder}: {error.strerror}") from error
+        raise RolloutRefused(f"{folder}: {error.strerror}") from error
 
 
 def _identify(folder: Path, identity: Identity) -> None:
     if not (folder / IDENTITY).exists():
         strangers = sorted(path.name for path in folder.iterdir() if path.name != ".lock")
         if strangers:
-            raise ArchiveRefused(f"{folder}: holds {strangers[0]}, expected an empty folder or one that rescore made")
+            raise RolloutRefused(f"{folder}: holds {strangers[0]}, expected an empty folder or one that rescore made")
         write_whole(folder / IDENTITY, msgspec.json.encode(identity))
         return
     found = identity_of(folder)
     if found.bundle.digest != identity.bundle.digest:
-        raise ArchiveRefused(
+        raise RolloutRefused(
             f"{folder}: made with bundle {found.bundle.name} {found.bundle.version} ({found.bundle.digest}), given "
             f"is {identity.bundle.name} {identity.bundle.version} ({identity.bundle.digest}); name another folder"
         )
 
 
 def identity_of(folder: Path) -> Identity:
-    """What a data set was made with. Raises ArchiveRefused where the folder is none."""
+    """Read which bundle and software made a data set. Raises RolloutRefused where the folder is none."""
     try:
         return msgspec.json.decode((folder / IDENTITY).read_bytes(), type=Identity)
     except OSError as error:
-        raise ArchiveRefused(f"{folder}: {IDENTITY}: {error.strerror}; expected a folder that rescore made") from error
+        raise RolloutRefused(f"{folder}: {IDENTITY}: {error.strerror}; expected a folder that rescore made") from error
     except msgspec.DecodeError as error:
-        raise ArchiveRefused(f"{folder}: {IDENTITY}: {error}") from error
+        raise RolloutRefused(f"{folder}: {IDENTITY}: {error}") from error
 
 
 def write_part(folder: Path, name: str, images: Sequence[Sequence[Row]]) -> None:
@@ -113,27 +113,28 @@ def _write(path: Path, table: pa.Table) -> None:
 
 
 def parts(folder: Path) -> list[Path]:
-    """All files of records, of finished parts."""
+    """List the files of records of all finished parts."""
     return sorted(folder.glob(_FILES))
 
 
 def connect() -> duckdb.DuckDBPyConnection:
-    """DuckDB, which fetches nothing from a network."""
+    """Open a DuckDB in memory that fetches nothing from a network."""
     return duckdb.connect(config={"autoinstall_known_extensions": False})
 
 
 def relation(folder: Path, further: str = "") -> str:
-    """The data set as something that DuckDB selects from; further: options of read_parquet. Raises ArchiveRefused for
-    one without records."""
+    """Write the data set as a term of SQL that DuckDB selects from. further: options of read_parquet. Raises
+    RolloutRefused for one without records."""
     identity_of(folder)
     if not parts(folder):
-        raise ArchiveRefused(f"{folder}: no records yet")
+        raise RolloutRefused(f"{folder}: no records yet")
     pattern = str(folder / _FILES).replace("'", "''")
     return f"read_parquet('{pattern}', hive_partitioning = true{further})"
 
 
 def digests_done(folder: Path) -> NDArray[np.void]:
-    """Digests of all images that have records, 32 bytes each, sorted. An image that could not be read has none."""
+    """List the digests of all images that have records, 32 bytes each, sorted. An image that could not be read has
+    none."""
     if not parts(folder):
         return np.empty(0, DIGEST)
     query = f"SELECT DISTINCT unhex(substring(input_digest, {len(PREFIX) + 1})) AS digest FROM {relation(folder)}"
@@ -143,7 +144,7 @@ def digests_done(folder: Path) -> NDArray[np.void]:
 
 def settle(folder: Path) -> int:
     """Leave one record of each image and frame where equal images were scored at the same time, and no older refusal of
-    a place whose image was read since; says how many records were left out."""
+    a place whose image was read since; give how many records were left out."""
     if not parts(folder):
         return 0
     query = f"""

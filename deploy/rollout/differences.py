@@ -1,4 +1,4 @@
-"""What changes between two data sets of records on the same images, asked of DuckDB."""
+"""Differences of two data sets of records on the same images, asked of DuckDB."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from scipy.stats import binomtest
 from fisherlens.edge.verdict import CompactMap
 
 from .dataset import Identity, connect, identity_of, relation
-from .errors import ArchiveRefused
+from .errors import RolloutRefused
 from .records import OUTCOMES
 
 SIDES = ("a", "b")
@@ -20,7 +20,7 @@ _BINS = 20
 
 
 class Shift(msgspec.Struct, frozen=True, kw_only=True):
-    """How one measurand's results move, over images that both sides measured. mean, deviation: of b - a, in `unit`.
+    """Shift of one measurand's results, over images that both sides measured. mean, deviation: of b - a, in `unit`.
     en: percentiles 50, 95, 99 and 100 of |E_n|, the normalised error |b - a| / sqrt(U_a^2 + U_b^2) (ISO 13528:2022,
     9.7); results on one image are not independent, so that 1 is a wide limit here. beyond: share with |E_n| > 1.
     uncertainty: mean of U_b / U_a. histogram: counts of E_n, with its sign, from -2 to 2 in steps of 0.2; what lies
@@ -38,8 +38,8 @@ class Shift(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Alarms(msgspec.Struct, frozen=True, kw_only=True):
-    """How often one side flags what it measured, with the 95 % interval of Clopper and Pearson; alpha is what it
-    promises of usual images."""
+    """Share of measured images that one side flags, with its 95 % interval low to high (Clopper and Pearson). alpha:
+    the share that it promises of usual images."""
 
     measured: int
     flagged: int
@@ -50,7 +50,7 @@ class Alarms(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CheckUse(msgspec.Struct, frozen=True, kw_only=True):
-    """One check on one side. p_values: how many in each twentieth from 0 to 1; of usual images they are alike."""
+    """One check on one side. p_values: histogram of 20 bins on [0, 1]; flat for usual images."""
 
     side: str
     name: str
@@ -70,7 +70,7 @@ class Period(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Flip(msgspec.Struct, frozen=True, kw_only=True):
-    """One image whose outcome changes. reasons, maps: of each side."""
+    """One image whose outcome changes. outcome, reasons: of each side."""
 
     location: str
     digest: str
@@ -80,7 +80,8 @@ class Flip(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
-    """All of it. only: images that one side alone has. outcomes: how many go from which outcome to which."""
+    """Comparison of two data sets. images: frames that both have. only: those that one side alone has. outcomes: how
+    many go from which outcome to which."""
 
     identities: tuple[Identity, Identity]
     images: int
@@ -95,18 +96,18 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def flip_share(self) -> float:
-        """Of the images that both sides have."""
+        """Share of the images on both sides whose outcome changes."""
         return self.flips / self.images if self.images else 0.0
 
     @property
     def largest_en(self) -> float:
-        """Of all measurands; 0 where nothing was measured on both sides."""
+        """Largest |E_n| of all measurands; 0 where nothing was measured on both sides."""
         return max((shift.en[3] for shift in self.shifts), default=0.0)
 
 
 @dataclass(frozen=True)
-class Maps:
-    """The maps of one example, None where a side kept none."""
+class MapPair:
+    """The maps of one example on both sides, None where a side kept none."""
 
     a: CompactMap | None
     b: CompactMap | None
@@ -116,7 +117,8 @@ class Comparer:
     """Two data sets, joined by image digest and frame."""
 
     def __init__(self, folder_a: Path, folder_b: Path) -> None:
-        """Raises ArchiveRefused for a folder that rescore did not make, and two without a common image."""
+        """Join the data sets of two folders. Raises RolloutRefused for a folder that rescore did not make, and two
+        without a common image."""
         self._identities = identity_of(folder_a), identity_of(folder_b)
         self._base = connect()
         for side, folder in zip(SIDES, (folder_a, folder_b), strict=True):
@@ -126,10 +128,10 @@ class Comparer:
             "FROM a JOIN b USING (input_digest, frame)"
         )
         if not self._number("SELECT count(*) FROM pair"):
-            raise ArchiveRefused(f"{folder_a} and {folder_b}: no image is in both, expected records on the same images")
+            raise RolloutRefused(f"{folder_a} and {folder_b}: no image is in both, expected records on the same images")
 
     def compare(self, examples: int) -> Comparison:
-        """Everything, with so many flipped images."""
+        """Compare outcomes, results, checks and periods. examples: how many flipped images to list at most."""
         moved = self._rows("SELECT outcome_a, outcome_b, count(*) FROM pair GROUP BY ALL")
         outcomes = {a: dict.fromkeys(OUTCOMES, 0) for a in OUTCOMES}
         for a, b, count in moved:
@@ -148,14 +150,14 @@ class Comparer:
             examples=self._examples(examples),
         )
 
-    def maps(self, flip: Flip) -> Maps:
-        """The maps of an example."""
+    def maps(self, flip: Flip) -> MapPair:
+        """Read the maps of a flipped image."""
         found = []
         for side in SIDES:
             query = f"SELECT map FROM {side} WHERE input_digest = ? AND frame = ?"
             (row,) = self._base.execute(query, (flip.digest, flip.frame)).fetchall()
             found.append(None if row[0] is None else msgspec.convert(row[0], CompactMap))
-        return Maps(*found)
+        return MapPair(*found)
 
     def _rows(self, query: str) -> list[tuple[Any, ...]]:
         return self._base.execute(query).fetchall()
@@ -233,7 +235,7 @@ class Comparer:
         ]
 
     def _examples(self, most: int) -> list[Flip]:
-        """Flips, those first that were accepted before."""
+        """List flipped images, those first that were accepted before."""
         rows = self._rows(
             f"""
             SELECT b.location, input_digest, frame, a.outcome, b.outcome, a.reasons, b.reasons

@@ -1,13 +1,13 @@
-"""What this room refuses."""
+"""Errors of a roll-out: something given is refused, or a run ended early."""
 
 from __future__ import annotations
 
 from fisherlens.edge.errors import EdgeError
 
 
-class ArchiveRefused(EdgeError):
-    """A source, an output folder or a set of records cannot be used."""
+class RolloutRefused(EdgeError):
+    """Refusal of a source, an output folder or a set of records that cannot be used."""
 
 
-class RescoringStopped(ArchiveRefused):
-    """A run ended before all images had records; what was finished stays."""
+class RescoringStopped(RolloutRefused):
+    """End of a run before all images had records; what was finished stays."""

@@ -17,7 +17,7 @@ from fisherlens.edge.verdict import Verdict
 
 
 class Acquired(msgspec.Struct, frozen=True, kw_only=True):
-    """What an image's header says of its acquisition, none of it a patient's. location: path or URL that it was read
+    """Acquisition of an image as its header tells it, nothing of a patient. location: path or URL that it was read
     from. acquired: in the device's own time, since DICOM rarely says of which zone. device: manufacturer, model and
     serial number."""
 
@@ -28,7 +28,7 @@ class Acquired(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def acquired_of(location: str, header: Dataset | None) -> Acquired:
-    """From a DICOM header; of other files the location alone."""
+    """Read the acquisition from a DICOM header; without one, it is the location alone."""
     if header is None:
         return Acquired(location=location)
     named = [str(header.get(keyword, "")).strip() for keyword in _DEVICE]
@@ -44,12 +44,12 @@ ACQUISITION = (
     "AcquisitionDate", "AcquisitionTime", "ContentDate", "ContentTime", "Manufacturer", "ManufacturerModelName",
     "DeviceSerialNumber",
 )  # fmt: skip
-"""What says when and by which device an image was taken; of patients nothing."""
+"""Keywords that say when and by which device an image was taken; nothing of patients."""
 _DEVICE = ("Manufacturer", "ManufacturerModelName", "DeviceSerialNumber")
 
 
 def _moment(header: Dataset) -> datetime | None:
-    """Of acquisition, else of the content or study."""
+    """Read when the image was acquired, else when its content or study was begun."""
     for stage in ("Acquisition", "Content", "Study"):
         date = header.get(f"{stage}Date")
         if not date:
@@ -104,12 +104,12 @@ Row = tuple[Verdict, Acquired]
 
 
 def as_table(rows: Sequence[Row]) -> pa.Table:
-    """Rows in SCHEMA."""
+    """Build an Arrow table in SCHEMA, a verdict with its acquisition a row."""
     return pa.Table.from_pylist([{**_plain(verdict), **_plain(acquired)} for verdict, acquired in rows], SCHEMA)
 
 
 def _plain(struct: msgspec.Struct) -> dict[str, Any]:
-    """As builtins; bytes and moments stay what they are."""
+    """Give a struct as builtins, but for bytes and moments, under the columns' names."""
     plain: dict[str, Any] = msgspec.to_builtins(struct, builtin_types=(bytes, datetime))
     if isinstance(struct, Verdict):
         plain["results"] = [{COLUMN_NAMES.get(name, name): v for name, v in r.items()} for r in plain["results"]]

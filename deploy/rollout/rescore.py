@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import click
 import ray
@@ -28,12 +27,12 @@ from fisherlens.edge.runtime import Explain
 from fisherlens.edge.verdict import BundleReference
 
 from .dataset import Identity, digests_done, occupied, settle
-from .errors import ArchiveRefused, RescoringStopped
+from .errors import RescoringStopped, RolloutRefused
 from .records import OUTCOMES
 from .sources import Source
 from .sources.dicomweb import DicomWeb
 from .sources.files import FileList, FolderTree
-from .worker import Worker
+from .worker import PartReport, Worker
 
 EXIT_STOPPED = 1
 Shown = Callable[[int, int], None]
@@ -42,9 +41,9 @@ _KEPT = "what was finished is kept, and the same command goes on from it"
 
 
 @dataclass(frozen=True)
-class Rescoring:
-    """What to score with what, and how. workers: None for all cores of the cluster. part_images: images that are
-    committed together; fewer where there are few images for all workers."""
+class RescoreRequest:
+    """Request to score all images of a source with a bundle. out: folder of the records. workers: None for all cores of
+    the cluster. part_images: images that are committed together; fewer where there are few images for all workers."""
 
     source: Source
     bundle: Path
@@ -58,24 +57,25 @@ class Rescoring:
 
 @dataclass
 class Totals:
-    """What became of the images. settled: records that were left out since their image had one already."""
+    """Counts of a run. images: all that were looked at. known: images that had records before. outcomes: new records of
+    each outcome. settled: records that were left out since their image had one already."""
 
     images: int = 0
     known: int = 0
     outcomes: Counter[str] = field(default_factory=Counter)
     settled: int = 0
 
-    def add(self, told: dict[str, Any]) -> None:
-        """Count a part's."""
-        self.images += told["images"]
-        self.known += told["known"]
-        self.outcomes += Counter({outcome: told[outcome] for outcome in OUTCOMES})
+    def add(self, part: PartReport) -> None:
+        """Count the images of one more part."""
+        self.images += part.images
+        self.known += part.known
+        self.outcomes += Counter(part.outcomes)
 
 
-def rescore(asked: Rescoring, progress: Shown = lambda finished, total: None) -> Totals:
+def rescore(asked: RescoreRequest, progress: Shown = lambda finished, total: None) -> Totals:
     """Score all images of a source that have no record yet. progress: is told of images just finished, and of all.
 
-    What was finished before an error stays. Raises BundleRefused, KeyRefused, ArchiveRefused, RescoringStopped.
+    What was finished before an error stays. Raises BundleRefused, KeyRefused, RolloutRefused, RescoringStopped.
     """
     data = read_bundle(asked.bundle)
     if asked.trusted_keys is not None:
@@ -85,9 +85,9 @@ def rescore(asked: Rescoring, progress: Shown = lambda finished, total: None) ->
         totals = Totals()
         if locations:
             _connect(asked.address)
-            for told in _scored(asked, data, locations):
-                totals.add(told)
-                progress(told["images"], len(locations))
+            for part in _scored(asked, data, locations):
+                totals.add(part)
+                progress(part.images, len(locations))
         totals.settled = settle(asked.out)
         return totals
 
@@ -99,7 +99,7 @@ def _identity(bundle: Bundle) -> Identity:
 
 
 def _connect(address: str | None) -> None:
-    """Ray, on this machine or where it runs already; nothing where it is connected."""
+    """Start Ray on this machine, or connect to a running cluster; do nothing where it is connected."""
     if ray.is_initialized():
         return
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # what goes wrong is raised, and told once
@@ -107,11 +107,11 @@ def _connect(address: str | None) -> None:
     try:
         ray.init(address=address, log_to_driver=False, include_dashboard=False, logging_level=logging.ERROR)
     except (ConnectionError, RayError, ValueError, RuntimeError) as error:
-        raise ArchiveRefused(f"Ray cluster {address or 'on this machine'}: {error}") from error
+        raise RolloutRefused(f"Ray cluster {address or 'on this machine'}: {error}") from error
 
 
-def _scored(asked: Rescoring, data: bytes, locations: list[str]) -> Iterator[dict[str, Any]]:
-    """What workers tell of each part, as parts are finished."""
+def _scored(asked: RescoreRequest, data: bytes, locations: list[str]) -> Iterator[PartReport]:
+    """Score parts on Ray, and yield their reports as they are finished."""
     ray.data.DataContext.get_current().enable_progress_bars = False
     for name in ("ray", "ray.data"):
         logging.getLogger(name).setLevel(logging.ERROR)  # what it did is told by us
@@ -129,16 +129,17 @@ def _scored(asked: Rescoring, data: bytes, locations: list[str]) -> Iterator[dic
         num_cpus=1,
     )  # fmt: skip
     try:
-        for told in parts.iter_rows():
-            if told["error"]:
-                raise RescoringStopped(f"{told['error']}; {_KEPT}")
-            yield told
+        for row in parts.iter_rows():
+            part = PartReport(**row)
+            if part.error:
+                raise RescoringStopped(f"{part.error}; {_KEPT}")
+            yield part
     except RayError as error:
         raise RescoringStopped(f"Ray: {error}; {_KEPT}") from error
 
 
 class _Rate(ProgressColumn):
-    """Images per second."""
+    """A column of images per second."""
 
     def render(self, task: Task) -> Text:
         rate = task.finished_speed or task.speed
@@ -147,7 +148,7 @@ class _Rate(ProgressColumn):
 
 @contextmanager
 def progress_bar(label: str) -> Iterator[Shown]:
-    """Images finished of all, with rate and remaining time, on standard error."""
+    """Show images finished of all, with rate and remaining time, on standard error."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True, highlight=False)) as bar:
         task = bar.add_task(label, total=None)
@@ -155,22 +156,22 @@ def progress_bar(label: str) -> Iterator[Shown]:
 
 
 def source_of(text: str, query: tuple[str, ...], token_file: Path | None, seconds: float) -> Source:
-    """What SOURCE names. Raises ArchiveRefused."""
+    """Give the source that a folder, a list of files or a URL names. Raises RolloutRefused."""
     if text.startswith(("http://", "https://")):
         filters = dict(entry.partition("=")[::2] for entry in query)
         if not all(filters.values()):
-            raise ArchiveRefused(f"query {', '.join(query)}: expected KEYWORD=VALUE, as Modality=MG")
+            raise RolloutRefused(f"query {', '.join(query)}: expected KEYWORD=VALUE, as Modality=MG")
         try:
             token = token_file.read_text().strip() if token_file else None
         except OSError as error:
-            raise ArchiveRefused(f"token {token_file}: {error.strerror}") from error
+            raise RolloutRefused(f"token {token_file}: {error.strerror}") from error
         return DicomWeb(text.rstrip("/"), filters, token, seconds)
     path = Path(text)
     if path.is_dir():
         return FolderTree(path.absolute())
     if path.is_file():
         return FileList(path.absolute())
-    raise ArchiveRefused(f"source {text}: no such folder or list of files, and no http address")
+    raise RolloutRefused(f"source {text}: no such folder or list of files, and no http address")
 
 
 @click.command("rescore")
@@ -191,7 +192,7 @@ def source_of(text: str, query: tuple[str, ...], token_file: Path | None, second
 @click.option("--query", multiple=True, help="Of a DICOMweb archive, only what matches: KEYWORD=VALUE, as Modality=MG.")
 @click.option("--token-file", type=click.Path(path_type=Path), help="Holds a bearer token for a DICOMweb archive.")
 @click.option("--seconds", default=60.0, show_default=True, help="That a DICOMweb archive is waited for, each time.")
-def command(
+def rescore_command(
     source: str, bundle: Path, out: Path, trusted_keys: Path | None, explain: Explain, address: str | None,
     workers: int | None, part_images: int, query: tuple[str, ...], token_file: Path | None, seconds: float,
 ) -> None:  # fmt: skip
@@ -201,7 +202,7 @@ def command(
     1 stopped before, 2 wrong usage.
     """
     try:
-        asked = Rescoring(
+        asked = RescoreRequest(
             source_of(source, query, token_file, seconds), bundle, out, explain, trusted_keys, address, workers,
             part_images,
         )  # fmt: skip
@@ -212,7 +213,7 @@ def command(
         sys.exit(EXIT_STOPPED)
     except EdgeError as refusal:
         raise click.UsageError(str(refusal)) from refusal
-    told = ", ".join(f"{totals.outcomes[outcome]} {outcome}" for outcome in OUTCOMES)
-    click.echo(f"{out}: {totals.images} images, {totals.known} of them scored before; records: {told}")
+    records = ", ".join(f"{totals.outcomes[outcome]} {outcome}" for outcome in OUTCOMES)
+    click.echo(f"{out}: {totals.images} images, {totals.known} of them scored before; records: {records}")
     if totals.settled:
         click.echo(f"{totals.settled} records left out, of images that had one")

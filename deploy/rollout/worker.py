@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,23 @@ from fisherlens.edge.service.scoring import examined
 from fisherlens.edge.service.store import Waiting
 
 from .dataset import DIGEST, part_name, write_part
-from .errors import ArchiveRefused
+from .errors import RolloutRefused
 from .records import ACQUISITION, OUTCOMES, Acquired, Row, acquired_of
 from .sources import Source
 
 _BOUNDS = ScoringTable()
 """What the process that reads files may take: as of a service whose configuration says nothing of it."""
+
+
+@dataclass(frozen=True)
+class PartReport:
+    """Counts of a part's images. known: images that had records before. outcomes: records of each outcome that
+    there are now. error: why these could not be written, empty where they were."""
+
+    images: int
+    known: int
+    outcomes: dict[str, int]
+    error: str = ""
 
 
 class Worker:
@@ -39,18 +51,19 @@ class Worker:
         self._source, self._out, self._explain, self._done = source, out, explain, ray.get(done)
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
-        """Score the images of a part and write their records. What is told is how many images there were, how many had
-        records before, how many records of each outcome there are now, and in `error` why they could not be written."""
+        """Score the images of a part, whose `locations` a row names, and write their records. Gives the fields of a
+        PartReport: rows are what Ray takes and gives."""
         locations = [str(location) for location in row["locations"]]
         found = {location: self._records(location) for location in locations}
         scored = {location: rows for location, rows in found.items() if rows}
         counts = Counter[str](verdict.outcome for rows in scored.values() for verdict, _ in rows)
-        told = {"images": len(locations), "known": len(locations) - len(scored), "error": ""}
+        error = ""
         try:
             write_part(self._out, part_name(list(scored)), list(scored.values()))
-        except OSError as error:
-            told["error"] = f"{self._out}: {error.strerror or error}"
-        return {**told, **{outcome: counts[outcome] for outcome in OUTCOMES}}
+        except OSError as failure:
+            error = f"{self._out}: {failure.strerror or failure}"
+        outcomes = {outcome: counts[outcome] for outcome in OUTCOMES}
+        return asdict(PartReport(len(locations), len(locations) - len(scored), outcomes, error))
 
     def _records(self, location: str) -> list[Row]:
         """Records of all frames of an image; none where it has them already."""
@@ -58,14 +71,14 @@ class Worker:
             with self._source.fetched(location) as path:
                 digest = digest_of_file(path)
                 if digest is None:
-                    raise ArchiveRefused("no regular file that can be read")
+                    raise RolloutRefused("no regular file that can be read")
                 if self._is_done(digest):
                     return []
                 waiting = Waiting(digest, Path(location).name, path)
                 verdicts = examined(self._runtime, self._sandbox, waiting, self._explain)
                 acquired = self._acquired(location, path)
-        except (ArchiveRefused, OSError) as refusal:
-            reason = str(refusal) if isinstance(refusal, ArchiveRefused) else f"cannot be read: {refusal.strerror}"
+        except (RolloutRefused, OSError) as refusal:
+            reason = str(refusal) if isinstance(refusal, RolloutRefused) else f"cannot be read: {refusal.strerror}"
             return [(self._runtime.refused(reason, location, 1, None), Acquired(location=location))]
         return [(verdict, acquired) for verdict in verdicts]
 

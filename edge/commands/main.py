@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 from importlib.metadata import EntryPoint, entry_points, version
+from importlib.util import find_spec
+from typing import Any
 
 import click
+
+from .extras import missing, needing
 
 GROUP = "fisherlens.commands"
 
@@ -17,31 +22,54 @@ class Commands(click.Group):
         return sorted(point.name for point in entry_points(group=GROUP))
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        found = list(entry_points(group=GROUP, name=name))
-        return _loaded(found[0]) if found else None
+        """Give what help and completion show of a command: its name and what it says of itself."""
+        point = _point(name)
+        if point is None:
+            return None
+        extra = _extra(point)
+        if extra and missing(extra):
+            return click.Command(name, short_help=f"(needs pip install 'fisherlens[{extra}]')")
+        return click.Command(name, help=_docstring(point))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Load the command that is called. While a shell completes a line, one without its extra has no options."""
+        name, shown, rest = super().resolve_command(ctx, args)
+        point = _point(name)
+        if point is None or (ctx.resilient_parsing and (extra := _extra(point)) and missing(extra)):
+            return name, shown, rest
+        with needing(_extra(point), point.name):
+            return name, point.load(), rest
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command that is called, which may import more while it runs."""
+        try:
+            return super().invoke(ctx)
+        except ModuleNotFoundError as error:
+            if (point := _point(ctx.invoked_subcommand)) is None:
+                raise
+            with needing(_extra(point), point.name):
+                raise error
 
 
-def _loaded(point: EntryPoint) -> click.Command:
-    try:
-        command: click.Command = point.load()
-    except ModuleNotFoundError as error:
-        extra = point.extras[0] if point.extras else point.name
-        return _unavailable(point.name, str(error.name), extra)
-    return command
+def _point(name: str | None) -> EntryPoint | None:
+    return next(iter(entry_points(group=GROUP, name=name)), None) if name else None
 
 
-def _unavailable(name: str, module: str, extra: str) -> click.Command:
-    @click.command(
-        name,
-        context_settings={"ignore_unknown_options": True},
-        add_help_option=False,
-        short_help=f"(needs pip install 'fisherlens[{extra}]')",
-    )
-    @click.argument("arguments", nargs=-1)
-    def unavailable(arguments: tuple[str, ...]) -> None:
-        raise click.UsageError(f"{name} needs {module}, which is not installed: pip install 'fisherlens[{extra}]'")
+def _extra(point: EntryPoint) -> str | None:
+    return point.extras[0] if point.extras else None
 
-    return unavailable
+
+def _docstring(point: EntryPoint) -> str | None:
+    """Read the docstring of a command's function in its source: importing it takes seconds. The packages that it lies
+    in are imported, which import nothing."""
+    spec = find_spec(point.module)
+    source = getattr(spec.loader, "get_source", lambda name: None)(point.module) if spec else None
+    for node in ast.parse(source or "").body:
+        if isinstance(node, ast.FunctionDef) and node.name == point.attr:
+            return ast.get_docstring(node)
+    return None
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -112,7 +112,7 @@ def _picture_name(verdict: Verdict, images: tuple[Path, ...]) -> str:
 
 @dataclass(frozen=True)
 class Maps:
-    """What there is to be written of one frame: its compact map, the graph's image, and a finer map's
+    """The pictures to write of one frame: its compact map, the graph's image, and a finer map's
     values [rows, columns] if one was asked for."""
 
     compact: CompactMap

@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from rich.progress import track
 
 from fisherlens.edge import Runtime
-from fisherlens.edge.figures import inline, png
-from fisherlens.edge.pages import write_page
+from fisherlens.edge.pages import inline, png, write_page
 from fisherlens.edge.reading.arrays import as_npy
 from fisherlens.edge.storage import write_whole
 from fisherlens.edge.verdict import Verdict

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from rich.progress import track
 
 from fisherlens.edge.bundle import Bundle, open_bundle
-from fisherlens.edge.figures import png
+from fisherlens.edge.pages import png
 from fisherlens.edge.storage import write_whole
 
 from . import BUNDLE

@@ -10,9 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from fisherlens.edge.bundle.manifest import Manifest
-from fisherlens.edge.figures import inline, png
 from fisherlens.edge.maps.picture import as_png, overlay_picture
-from fisherlens.edge.pages import write_page
+from fisherlens.edge.pages import inline, png, write_page
 from fisherlens.edge.storage import write_whole
 from fisherlens.edge.verdict import Verdict
 

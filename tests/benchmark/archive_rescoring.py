@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from fisherlens.deploy.rollout.rescore import Rescoring, rescore
+from fisherlens.deploy.rollout.rescore import RescoreRequest, rescore
 from fisherlens.deploy.rollout.sources.files import FolderTree
 from fisherlens.edge.bundle import open_bundle
 from fisherlens.edge.runtime import Runtime
@@ -134,7 +134,7 @@ def main(images: int, rounds: int) -> None:
                     loops[workers].append(plain_loops(paths[: images // 4], workers))
                     arrivals = Arrivals()
                     out = Path(scratch) / f"out-{number}-{workers}"
-                    asked = Rescoring(
+                    asked = RescoreRequest(
                         FolderTree(folder), BUNDLE, out, workers=workers, part_images=_PART_IMAGES
                     )  # fmt: skip
                     rescore(asked, arrivals)

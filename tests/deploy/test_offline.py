@@ -1,7 +1,8 @@
-"""The archive, installed by its own installer in a network namespace that has no interfaces."""
+"""The installer, run in a network namespace that has no interfaces."""
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -17,8 +18,10 @@ from click.testing import CliRunner
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
-from fisherlens.deploy.offline.__main__ import main, seal
+from fisherlens.deploy.offline import packing
+from fisherlens.deploy.offline.__main__ import main
 from fisherlens.deploy.offline.install import HASHES
+from fisherlens.deploy.offline.packing import pack, seal
 
 from ..bundles import usual_image
 
@@ -38,9 +41,9 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 
 @pytest.fixture(scope="module")
-def archive(keys: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The archive, unpacked."""
-    out = tmp_path_factory.mktemp("archive") / "fisherlens.tar"
+def installer(keys: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The installer, unpacked."""
+    out = tmp_path_factory.mktemp("installer") / "fisherlens.tar"
     running = f"{sys.version_info.major}.{sys.version_info.minor}"
     options = ["--project", REPOSITORY, "--key", keys[0], "--python", running, "--out", out]
     result = CliRunner().invoke(main, [str(option) for option in options])
@@ -51,6 +54,24 @@ def archive(keys: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -
         packed.extractall(out.parent, filter="data")
     out.unlink()
     return out.parent / "fisherlens"
+
+
+def test_an_installer_that_cannot_be_written_whole_leaves_what_was_there(
+    keys: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def add_a_part(packed: tarfile.TarFile, *_: object) -> None:
+        assert packed.fileobj is not None
+        packed.fileobj.write(b"a part")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(packing, "_fill", lambda folder, project, pythons: (folder / "file").touch())
+    monkeypatch.setattr(tarfile.TarFile, "add", add_a_part)
+    out = tmp_path / "fisherlens.tar"
+    out.write_bytes(b"the former")
+    with pytest.raises(OSError, match="No space left"):
+        pack(REPOSITORY, keys[0], ("3.11",), out)
+    assert [*tmp_path.iterdir()] == [out]
+    assert out.read_bytes() == b"the former"
 
 
 def offline(*command: object, check: bool = True) -> subprocess.CompletedProcess[str]:
@@ -64,10 +85,10 @@ def offline(*command: object, check: bool = True) -> subprocess.CompletedProcess
     return result
 
 
-def changed(archive: Path, folder: Path, key: Path, without: str = "") -> Path:
-    """Another archive: one more line in a text, or a wheel less, signed again."""
+def changed(installer: Path, folder: Path, key: Path, without: str = "") -> Path:
+    """Another installer: one more line in a text, or a wheel less, signed again."""
     other = folder / "other"
-    shutil.copytree(archive, other, copy_function=os.link)
+    shutil.copytree(installer, other, copy_function=os.link)
     if without:
         for wheel in other.rglob(without):
             wheel.unlink()
@@ -81,22 +102,22 @@ def changed(archive: Path, folder: Path, key: Path, without: str = "") -> Path:
     return other
 
 
-def test_it_holds_every_wheel_for_three_platforms_with_licences_and_bill_of_materials(archive: Path) -> None:
-    platforms = {path.name for path in (archive / "wheels").iterdir() if path.is_dir()}
+def test_it_holds_every_wheel_for_three_platforms_with_licences_and_bill_of_materials(installer: Path) -> None:
+    platforms = {path.name for path in (installer / "wheels").iterdir() if path.is_dir()}
     assert platforms == {"linux-x86_64", "linux-aarch64", "windows-amd64"}
     names = {
-        platform: {wheel.name.split("-")[0] for wheel in (archive / "wheels" / platform).glob("*.whl")}
+        platform: {wheel.name.split("-")[0] for wheel in (installer / "wheels" / platform).glob("*.whl")}
         for platform in platforms
     }
     for platform in platforms:
         assert {"onnxruntime", "numpy", "pydicom", "pynetdicom", "highdicom", "cryptography"} <= names[platform]
-    wheels = {path.name for path in (archive / "wheels").rglob("*.whl")}
-    bill = (archive / "sbom.cdx.json").read_text()
+    wheels = {path.name for path in (installer / "wheels").rglob("*.whl")}
+    bill = (installer / "sbom.cdx.json").read_text()
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(bill) is None
     components = json.loads(bill)["components"]
     own = json.loads(bill)["metadata"]["component"]
     assert {component["bom-ref"] for component in (*components, own)} == wheels
-    licences = (archive / "LICENCES.md").read_text()
+    licences = (installer / "LICENCES.md").read_text()
     for name in {component["name"] for component in components}:
         assert f"| {name} |" in licences
     assert "not stated" not in licences
@@ -109,51 +130,51 @@ def prefix(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_it_installs_without_a_network_upgrades_and_rolls_back(
-    archive: Path, keys: tuple[Path, Path], prefix: Path, tmp_path: Path, ensemble_bundle: Path
+    installer: Path, keys: tuple[Path, Path], prefix: Path, tmp_path: Path, ensemble_bundle: Path
 ) -> None:
     image = tmp_path / "image.npy"
     np.save(image, usual_image(1))
-    first = install(archive, prefix, keys[1])
-    answer = offline(sys.executable, archive / "install.py", "--prefix", prefix, "rollback", check=False)
+    first = install(installer, prefix, keys[1])
+    answer = offline(sys.executable, installer / "install.py", "--prefix", prefix, "rollback", check=False)
     assert "there is no earlier version" in answer.stderr
     scored = offline(prefix / "current" / "bin" / "fisherlens", "score", ensemble_bundle, image, "--json")
     assert json.loads(scored.stdout)["outcome"] != "refused"
     serving = offline(prefix / "current" / "bin" / "fisherlens", "serve", "--help")
     assert "CONFIGURATION" in serving.stdout, "the service's libraries are there"
-    assert install(archive, prefix, keys[1]) == first, "a second time changes nothing"
-    second = install(changed(archive, tmp_path, keys[0]), prefix, keys[1])
+    assert install(installer, prefix, keys[1]) == first, "a second time changes nothing"
+    second = install(changed(installer, tmp_path, keys[0]), prefix, keys[1])
     assert second != first
-    offline(sys.executable, archive / "install.py", "--prefix", prefix, "rollback")
+    offline(sys.executable, installer / "install.py", "--prefix", prefix, "rollback")
     assert (prefix / "current").resolve() == first
-    offline(sys.executable, archive / "install.py", "--prefix", prefix, "rollback")
+    offline(sys.executable, installer / "install.py", "--prefix", prefix, "rollback")
     assert (prefix / "current").resolve() == second
     offline(prefix / "current" / "bin" / "fisherlens", "--version")
 
 
-def install(archive: Path, prefix: Path, key: Path) -> Path:
+def install(installer: Path, prefix: Path, key: Path) -> Path:
     """Install, and say which version is in use then."""
-    offline(sys.executable, archive / "install.py", "--prefix", prefix, "install", "--key", key)
+    offline(sys.executable, installer / "install.py", "--prefix", prefix, "install", "--key", key)
     return (prefix / "current").resolve()
 
 
 def test_what_is_not_whole_or_not_signed_is_refused_and_changes_nothing(
-    archive: Path, keys: tuple[Path, Path], tmp_path: Path
+    installer: Path, keys: tuple[Path, Path], tmp_path: Path
 ) -> None:
     prefix = tmp_path / "opt"
     stranger = tmp_path / "stranger.pem"
     subprocess.run(["openssl", "genpkey", "-algorithm", "ed25519", "-out", tmp_path / "s.pem"], check=True)
     subprocess.run(["openssl", "pkey", "-in", tmp_path / "s.pem", "-pubout", "-out", stranger], check=True)
-    assert "is not signed by" in refused(archive, prefix, stranger)
-    assert "is not signed by" in refused(archive, prefix, tmp_path / "none.pem")
+    assert "is not signed by" in refused(installer, prefix, stranger)
+    assert "is not signed by" in refused(installer, prefix, tmp_path / "none.pem")
     broken = tmp_path / "broken"
-    shutil.copytree(archive, broken, copy_function=os.link)
+    shutil.copytree(installer, broken, copy_function=os.link)
     (broken / "wheels" / "extra.whl").write_bytes(b"")
-    assert "extra.whl is missing in the archive, or does not belong to it" in refused(broken, prefix, keys[1])
+    assert "extra.whl is missing in the installer, or does not belong to it" in refused(broken, prefix, keys[1])
     (broken / "wheels" / "extra.whl").unlink()
     (wheel,) = (broken / "wheels").glob("fisherlens-*.whl")
     shutil.copy(wheel, tmp_path / "copy.whl")
     wheel.unlink()
-    assert "is missing in the archive" in refused(broken, prefix, keys[1])
+    assert "is missing in the installer" in refused(broken, prefix, keys[1])
     with zipfile.ZipFile(tmp_path / "copy.whl", "a") as changing:
         changing.writestr("fisherlens/edge/more.py", "")
     shutil.copy(tmp_path / "copy.whl", wheel)
@@ -162,19 +183,19 @@ def test_what_is_not_whole_or_not_signed_is_refused_and_changes_nothing(
 
 
 def test_an_upgrade_that_fails_leaves_the_version_in_use(
-    archive: Path, keys: tuple[Path, Path], prefix: Path, tmp_path: Path
+    installer: Path, keys: tuple[Path, Path], prefix: Path, tmp_path: Path
 ) -> None:
-    first = install(archive, prefix, keys[1])
+    first = install(installer, prefix, keys[1])
     before = sorted((prefix / "versions").iterdir())
-    lacking = changed(archive, tmp_path, keys[0], without="pydicom-*.whl")
+    lacking = changed(installer, tmp_path, keys[0], without="pydicom-*.whl")
     assert "pydicom" in refused(lacking, prefix, keys[1])
     assert (prefix / "current").resolve() == first
     assert sorted((prefix / "versions").iterdir()) == before
 
 
-def refused(archive: Path, prefix: Path, key: Path) -> str:
+def refused(installer: Path, prefix: Path, key: Path) -> str:
     """Install in vain, and say why."""
-    command = [sys.executable, archive / "install.py", "--prefix", prefix, "install", "--key", key]
+    command = [sys.executable, installer / "install.py", "--prefix", prefix, "install", "--key", key]
     result = offline(*command, check=False)
     assert result.returncode == 1
     assert "nothing was changed" in result.stderr

@@ -7,10 +7,13 @@ import shutil
 import subprocess
 import sys
 import venv
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import cv2
 import pytest
+
+from fisherlens.edge.commands.main import GROUP
 
 from ..bundles import usual_image
 
@@ -39,18 +42,36 @@ def test_a_device_gets_no_training_framework(device: Path) -> None:
     assert not names & {"torch", "onnx", "onnx_ir", "onnxscript", "scipy", "matplotlib"}
 
 
-def test_a_device_scores_and_says_what_the_other_commands_need(
-    device: Path, ensemble_bundle: Path, tmp_path: Path
-) -> None:
+def test_a_device_scores(device: Path, ensemble_bundle: Path, tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "image.png"), usual_image(1))
     scored = subprocess.run(
         [device / "fisherlens", "score", ensemble_bundle, tmp_path / "image.png", "--json"], capture_output=True
     )
     assert scored.returncode in (0, 10), scored.stderr
     assert json.loads(scored.stdout)["results"]
-    exporting = subprocess.run([device / "fisherlens", "export", "network.onnx"], capture_output=True, text=True)
-    assert exporting.returncode == 2
-    assert "pip install 'fisherlens[export]'" in exporting.stderr
+
+
+CALLS = [(f"fisherlens {point.name}", point.extras[0]) for point in entry_points(group=GROUP) if point.extras]
+CALLS += [("python -m fisherlens.deploy.offline --key pyproject.toml --out fisherlens.tar", "deploy")]
+
+
+@pytest.mark.parametrize(("call", "extra"), CALLS, ids=[call for call, _ in CALLS])
+def test_a_command_without_its_extra_says_in_a_line_which_it_needs(
+    call: str, extra: str, device: Path, tmp_path: Path
+) -> None:
+    program, *arguments = call.split()
+    (tmp_path / "pyproject.toml").touch()
+    said = subprocess.run([device / program, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert said.returncode == 2
+    (line,) = said.stderr.splitlines()
+    assert line.endswith(f", which is not installed: pip install 'fisherlens[{extra}]'")
+
+
+def test_help_says_which_commands_need_an_extra(device: Path) -> None:
+    said = subprocess.run([device / "fisherlens", "--help"], capture_output=True, text=True, check=True).stdout
+    for point in entry_points(group=GROUP):
+        (line,) = (line for line in said.splitlines() if line.split()[:1] == [point.name])
+        assert line.endswith("(needs pip install 'fisherlens[" + "".join(point.extras) + "]')") == bool(point.extras)
 
 
 def test_the_device_side_imports_nothing_of_the_other_rooms(device: Path) -> None:

@@ -12,9 +12,8 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from fisherlens.edge.figures import inline, png
 from fisherlens.edge.maps.picture import as_png, overlay_picture
-from fisherlens.edge.pages import write_page
+from fisherlens.edge.pages import inline, png, write_page
 from fisherlens.edge.reading import open_image
 from fisherlens.edge.storage import write_whole
 

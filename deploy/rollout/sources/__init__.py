@@ -1,4 +1,4 @@
-"""Where images of an archive lie: what lists them, and what brings one to where it is scored."""
+"""Sources of an archive's images: they list them, and bring one to where it is scored."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class Source(Protocol):
     """A place of images. It goes to every worker by pickle, so it holds no connection."""
 
     def locations(self) -> Iterator[str]:
-        """All images, each by a name that leads to it. Raises ArchiveRefused."""
+        """List all images, each by a name that leads to it. Raises RolloutRefused."""
 
     def fetched(self, location: str) -> AbstractContextManager[Path]:
-        """The image in a file, for as long as it is looked at. Raises ArchiveRefused, OSError."""
+        """Give the image in a file, for as long as the context lasts. Raises RolloutRefused, OSError."""

@@ -14,14 +14,14 @@ import requests
 from dicomweb_client.api import DICOMwebClient
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
 
-from ..errors import ArchiveRefused
+from ..errors import RolloutRefused
 
 _PAGE = 500
 _TRANSIENT = (429, 500, 502, 503, 504)
 
 
 class _Session(requests.Session):
-    """With a bound on how long an answer is waited for, which dicomweb-client does not ask for."""
+    """A session with a bound on how long an answer is waited for, which dicomweb-client does not ask for."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__()
@@ -44,16 +44,16 @@ class DicomWeb:
     attempts: int = 4
 
     def locations(self) -> Iterator[str]:
-        """WADO-RS addresses of all instances, page by page in the archive's own order. An archive may give fewer than
-        were asked for, so that only an empty page is the last one."""
+        """List the WADO-RS addresses of all instances, page by page in the archive's own order. An archive may give
+        fewer than were asked for, so that only an empty page is the last one."""
         client, offset, first = self._client(), 0, ""
         while True:
             search = partial(client.search_for_instances, limit=_PAGE, offset=offset, search_filters=dict(self.query))
-            page = self._patiently("QIDO-RS", lambda search=search: [self._location(found) for found in search()])
+            page = self._retrying("QIDO-RS", lambda search=search: [self._location(found) for found in search()])
             if not page:
                 return
             if page[0] == first:
-                raise ArchiveRefused(f"archive {self.url}: QIDO-RS gives a page twice, expected it to heed offset")
+                raise RolloutRefused(f"archive {self.url}: QIDO-RS gives a page twice, expected it to heed offset")
             first = page[0]
             yield from page
             offset += len(page)
@@ -73,17 +73,17 @@ class DicomWeb:
                 dataset = client.retrieve_instance(study, series, instance, media_types=_ANY_SYNTAX)
                 dataset.save_as(path, enforce_file_format=True)
 
-            self._patiently("WADO-RS", fetch)
+            self._retrying("WADO-RS", fetch)
             yield path
 
     def _client(self) -> DICOMwebClient:
         headers = {"Authorization": f"Bearer {self.token}"} if self.token else None
         client = DICOMwebClient(self.url, session=_Session(self.seconds), headers=headers)
-        client.set_http_retry_params(retry=False)  # it would try for a minute each time; _patiently does it
+        client.set_http_retry_params(retry=False)  # it would try for a minute each time; _retrying does it
         return client
 
-    def _patiently(self, what: str, ask: Any) -> Any:
-        """Ask, again where the archive is busy, fails or is late. Raises ArchiveRefused."""
+    def _retrying(self, what: str, ask: Any) -> Any:
+        """Call `ask`, again where the archive is busy, fails or is late. Raises RolloutRefused."""
         trying = Retrying(
             retry=retry_if_exception(_is_transient),
             stop=stop_after_attempt(self.attempts),
@@ -94,15 +94,15 @@ class DicomWeb:
             return trying(ask)
         except requests.HTTPError as error:
             status = error.response.status_code if error.response is not None else "an error"
-            raise ArchiveRefused(f"archive {self.url}: {what} answered {status}") from error
+            raise RolloutRefused(f"archive {self.url}: {what} answered {status}") from error
         except requests.Timeout as error:
-            raise ArchiveRefused(f"archive {self.url}: {what} did not answer within {self.seconds:g} s") from error
+            raise RolloutRefused(f"archive {self.url}: {what} did not answer within {self.seconds:g} s") from error
         except requests.RequestException as error:
-            raise ArchiveRefused(f"archive {self.url}: {what}: {type(error).__name__}") from error
+            raise RolloutRefused(f"archive {self.url}: {what}: {type(error).__name__}") from error
         except OSError:
             raise  # of the disk here
         except Exception as error:  # what is no DICOM, no JSON or no multipart message raises many kinds
-            raise ArchiveRefused(f"archive {self.url}: {what}: an answer that is none: {error}") from error
+            raise RolloutRefused(f"archive {self.url}: {what}: not a valid DICOMweb answer: {error}") from error
 
 
 _ANY_SYNTAX = (("application/dicom", "*"),)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import ArchiveRefused
+from ..errors import RolloutRefused
 
 
 class Files:
@@ -18,7 +18,7 @@ class Files:
     def fetched(self, location: str) -> Iterator[Path]:
         path = Path(location)
         if "\\x" in location and not path.exists():
-            raise ArchiveRefused("the file's name, or a folder's, is no UTF-8: rename it")
+            raise RolloutRefused("the file's name, or a folder's, is no UTF-8: rename it")
         yield path
 
 
@@ -31,7 +31,7 @@ class FolderTree(Files):
 
     def locations(self) -> Iterator[str]:
         if not self.folder.is_dir():
-            raise ArchiveRefused(f"source {self.folder}: no such folder")
+            raise RolloutRefused(f"source {self.folder}: no such folder")
         for place, folders, names in os.walk(self.folder):
             folders[:] = sorted(name for name in folders if not name.startswith("."))
             for name in sorted(names):
@@ -50,6 +50,6 @@ class FileList(Files):
         try:
             lines = self.path.read_text(encoding="utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as error:
-            raise ArchiveRefused(f"list of files {self.path}: {error}") from error
+            raise RolloutRefused(f"list of files {self.path}: {error}") from error
         for line in filter(None, map(str.strip, lines)):
             yield str(self.path.absolute().parent / line)

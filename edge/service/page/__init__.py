@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 
-import jinja2
 import numpy as np
 from numpy.typing import NDArray
 from starlette.concurrency import run_in_threadpool
@@ -19,6 +18,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from ...maps.picture import as_png, image_picture, overlay_picture
+from ...pages import templates
 from ...sandbox import Sandbox
 from ..configuration import PageTable
 from ..store import Judged, Store
@@ -53,11 +53,9 @@ class OperatorPage(WebServer):
         self._states, self._drifted = states, drifted
         self._decoding = threading.Lock()
         self._picture = lru_cache(maxsize=64)(self._drawn)
-        templates = jinja2.Environment(
-            loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=jinja2.StrictUndefined
-        )
-        self._overview = templates.get_template("overview.html")
-        self._detail = templates.get_template("verdict.html")
+        pages = templates(Path(__file__).parent)
+        self._overview = pages.get_template("overview.html")
+        self._detail = pages.get_template("verdict.html")
         own = [
             Route("/", self._show_overview),
             Route("/verdicts/{identifier}", self._show_verdict),

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from onnx import numpy_helper
 
 from fisherlens.deploy.rollout.calibrate import change_of, next_version, threshold
-from fisherlens.deploy.rollout.rescore import Rescoring, rescore
+from fisherlens.deploy.rollout.rescore import RescoreRequest, rescore
 from fisherlens.deploy.rollout.sources.files import FolderTree
 from fisherlens.edge import Runtime
 from fisherlens.edge.bundle.golden import self_test
@@ -40,7 +40,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_p_values_count_over_the_sites_images_and_nothing_else_changes(
     site: Path, ensemble_bundle: Path, cluster: None, tmp_path: Path
 ) -> None:
-    rescore(Rescoring(FolderTree(site), ensemble_bundle, tmp_path / "records", workers=2))
+    rescore(RescoreRequest(FolderTree(site), ensemble_bundle, tmp_path / "records", workers=2))
     said = run("calibrate", ensemble_bundle, "--from", tmp_path / "records", "-o", tmp_path / "site.onnx",
                "--unusual", tmp_path / "records", "--source", "our site")  # fmt: skip
     assert "version 1+site.1" in said
@@ -87,7 +87,7 @@ def test_wrong_input_is_refused_in_words(
     few.mkdir()
     for number in range(20):
         (few / f"{number}.npy").symlink_to(site / f"{number}.npy")
-    rescore(Rescoring(FolderTree(few), ensemble_bundle, tmp_path / "records", workers=1))
+    rescore(RescoreRequest(FolderTree(few), ensemble_bundle, tmp_path / "records", workers=1))
     out = tmp_path / "site.onnx"
     said = run("calibrate", ensemble_bundle, "--from", few, "-o", out, expect=2)
     assert "20 usual images, expected at least 199" in said

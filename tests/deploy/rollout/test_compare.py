@@ -14,7 +14,7 @@ from scipy.stats import beta
 
 from fisherlens.deploy.rollout.dataset import Identity, occupied, write_part
 from fisherlens.deploy.rollout.differences import Comparer
-from fisherlens.deploy.rollout.errors import ArchiveRefused
+from fisherlens.deploy.rollout.errors import RolloutRefused
 from fisherlens.deploy.rollout.records import Acquired
 from fisherlens.edge.verdict import BundleReference, CheckResult, CompactMap, Result, Verdict
 
@@ -131,10 +131,10 @@ def test_what_cannot_be_compared_is_refused(sides: tuple[Path, Path, np.ndarray,
     identity = Identity(bundle=BundleReference(name="n", version="1", digest="n"), software="s", alpha=0.05)
     with occupied(strange, identity):
         pass
-    with pytest.raises(ArchiveRefused, match="no records yet"):
+    with pytest.raises(RolloutRefused, match="no records yet"):
         Comparer(a, strange)
     with occupied(strange, identity):
         row = msgspec.structs.replace(verdict(0, "n", 1.0, 0.5), input_digest="sha256:" + "f" * 64)
         write_part(strange, "part-0", [[(row, Acquired(location="/"))]])
-    with pytest.raises(ArchiveRefused, match="no image is in both"):
+    with pytest.raises(RolloutRefused, match="no image is in both"):
         Comparer(a, strange)

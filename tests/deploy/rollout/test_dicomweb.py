@@ -16,8 +16,8 @@ import pydicom
 import pytest
 
 from fisherlens.deploy.rollout.dataset import relation
-from fisherlens.deploy.rollout.errors import ArchiveRefused
-from fisherlens.deploy.rollout.rescore import Rescoring, rescore
+from fisherlens.deploy.rollout.errors import RolloutRefused
+from fisherlens.deploy.rollout.rescore import RescoreRequest, rescore
 from fisherlens.deploy.rollout.sources import dicomweb
 from fisherlens.deploy.rollout.sources.dicomweb import DicomWeb
 from fisherlens.edge import Runtime
@@ -56,7 +56,7 @@ def test_an_archive_is_listed_and_scored(
 ) -> None:
     monkeypatch.setattr(dicomweb, "_PAGE", 2)
     assert len(list(DicomWeb(orthanc).locations())) == KEPT + 1
-    rescore(Rescoring(DicomWeb(orthanc, {"Modality": "MG"}), dicom_bundle, tmp_path / "out", workers=1))
+    rescore(RescoreRequest(DicomWeb(orthanc, {"Modality": "MG"}), dicom_bundle, tmp_path / "out", workers=1))
     found = selected("source, outcome, results[1].value, location", tmp_path / "out")
     runtime = Runtime.open(dicom_bundle)
     own = {}
@@ -68,7 +68,7 @@ def test_an_archive_is_listed_and_scored(
         )
     assert {source: (outcome, value) for source, outcome, value, _ in found} == own
     assert all(location.startswith(orthanc) for *_, location in found)
-    again = rescore(Rescoring(DicomWeb(orthanc), dicom_bundle, tmp_path / "out", workers=1))
+    again = rescore(RescoreRequest(DicomWeb(orthanc), dicom_bundle, tmp_path / "out", workers=1))
     assert again.known == KEPT
     assert again.outcomes == {"refused": 1}
 
@@ -127,14 +127,14 @@ def test_an_archive_that_fails_gives_refused_records_and_is_asked_again(
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Moody)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     source = DicomWeb(f"http://127.0.0.1:{server.server_port}", seconds=1.0, attempts=3)
-    asked = Rescoring(source, dicom_bundle, tmp_path / "out", workers=1, part_images=8)
+    asked = RescoreRequest(source, dicom_bundle, tmp_path / "out", workers=1, part_images=8)
     rescore(asked)
     found = dict(selected("split_part(location, '/', -1), reasons", tmp_path / "out"))
     assert found[WELL] == found[TIRED] == []
     assert "did not answer within 1 s" in found[SLOW][0]
     assert "WADO-RS answered 503" in found[BROKEN][0]
-    assert "an answer that is none" in found[NONSENSE][0]
-    assert "an answer that is none" in found[EMPTY][0]
+    assert "not a valid DICOMweb answer" in found[NONSENSE][0]
+    assert "not a valid DICOMweb answer" in found[EMPTY][0]
     Moody.ill = False
     again = rescore(asked)
     assert (again.known, again.outcomes) == (2, {"accepted": 4})
@@ -144,5 +144,5 @@ def test_an_archive_that_fails_gives_refused_records_and_is_asked_again(
 
 
 def test_an_archive_that_is_away_is_said(dicom_bundle: Path, tmp_path: Path) -> None:
-    with pytest.raises(ArchiveRefused, match="QIDO-RS: ConnectionError"):
-        rescore(Rescoring(DicomWeb("http://127.0.0.1:9", attempts=2), dicom_bundle, tmp_path / "out"))
+    with pytest.raises(RolloutRefused, match="QIDO-RS: ConnectionError"):
+        rescore(RescoreRequest(DicomWeb("http://127.0.0.1:9", attempts=2), dicom_bundle, tmp_path / "out"))

@@ -19,9 +19,9 @@ import pydicom
 import pytest
 
 from fisherlens.deploy.rollout.dataset import parts, relation
-from fisherlens.deploy.rollout.errors import ArchiveRefused, RescoringStopped
+from fisherlens.deploy.rollout.errors import RescoringStopped, RolloutRefused
 from fisherlens.deploy.rollout.records import SCHEMA
-from fisherlens.deploy.rollout.rescore import Rescoring, rescore
+from fisherlens.deploy.rollout.rescore import RescoreRequest, rescore
 from fisherlens.deploy.rollout.sources.files import FileList, FolderTree
 from fisherlens.edge import Runtime
 from fisherlens.edge.errors import BundleRefused
@@ -36,7 +36,7 @@ from .conftest import IMAGES, RECORDS
 
 def rescored(source: Path, bundle: Path, out: Path, **more: object) -> dict[str, int]:
     tree = FolderTree(source) if source.is_dir() else FileList(source)
-    totals = rescore(Rescoring(tree, bundle, out, **{"part_images": 4, "workers": 1, **more}))  # type: ignore[arg-type]
+    totals = rescore(RescoreRequest(tree, bundle, out, **{"part_images": 4, "workers": 1, **more}))  # type: ignore[arg-type]
     return {"images": totals.images, "known": totals.known, **totals.outcomes}
 
 
@@ -181,11 +181,11 @@ def test_another_bundles_folder_and_a_strangers_are_refused(
     archive: Path, dicom_bundle: Path, ensemble_bundle: Path, out: Path, tmp_path: Path
 ) -> None:
     before = records(out)
-    with pytest.raises(ArchiveRefused, match=r"made with bundle ensemble 1 \(sha256:.*name another folder"):
+    with pytest.raises(RolloutRefused, match=r"made with bundle ensemble 1 \(sha256:.*name another folder"):
         rescored(archive, ensemble_bundle, out)
     assert len(records(out)) == len(before)
     (tmp_path / "mine.txt").write_text("mine")
-    with pytest.raises(ArchiveRefused, match=r"holds mine\.txt, expected an empty folder"):
+    with pytest.raises(RolloutRefused, match=r"holds mine\.txt, expected an empty folder"):
         rescored(archive, dicom_bundle, tmp_path)
 
 
