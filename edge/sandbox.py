@@ -1,6 +1,7 @@
 """A process of its own for what comes from outside: parsing and decoding files.
 
-It has a limit of memory and of time, and may die: the service says so in the verdict, and starts another.
+It has a limit of memory and of time, and may die: the service says so in the verdict, and starts another. It does not
+outlive the process that started it.
 What it answers is parsed as data of stated types and never unpickled.
 """
 
@@ -8,7 +9,11 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
+import sys
+import threading
 import warnings
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -83,6 +88,7 @@ class Sandbox:
         self.most_seconds = most_seconds
         self._process: multiprocessing.process.BaseProcess | None = None
         self._pipe: Connection
+        self._life: Connection
 
     def decode(self, path: Path, index: int, expected: Input) -> Decoded:
         """Frame `index`, from 0, as the graph's image; a refusal in words whatever the file does."""
@@ -129,6 +135,7 @@ class Sandbox:
             self._process.kill()
             self._process.join()
             self._pipe.close()
+            self._life.close()
             self._process = None
 
     def _ensure_running(self) -> None:
@@ -137,16 +144,22 @@ class Sandbox:
         self.close()
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs, self.most_bytes), daemon=True)
-        self._process.start()
+        life, self._life = context.Pipe(duplex=False)
+        process = context.Process(target=_serve, args=(theirs, life, self.most_bytes), daemon=True)
+        process.start()
+        self._process = process
+        _kill_at_the_end_of(life, process)
+        life.close()
         theirs.close()
         if not self._pipe.poll(_START_SECONDS):
             raise EOFError
         self._pipe.recv_bytes(16)
 
 
-def _serve(pipe: Connection, most_bytes: int) -> None:
-    """The child: answer questions until the pipe closes."""
+def _serve(pipe: Connection, life: Connection, most_bytes: int) -> None:
+    """The child: answer questions until the pipe closes. life: see `_kill_at_the_end_of`."""
+    if sys.platform != "linux":
+        threading.Thread(target=_exit_at_the_end_of, args=(life,), daemon=True).start()
     _limit(most_bytes)
     warnings.simplefilter("ignore")  # they may quote a patient's data
     pipe.send_bytes(b"ready")
@@ -160,6 +173,28 @@ def _serve(pipe: Connection, most_bytes: int) -> None:
         except MemoryError:
             answer = msgspec.msgpack.encode(_Answer(refusal="does not fit into memory"))
         pipe.send_bytes(answer)
+
+
+def _kill_at_the_end_of(life: Connection, child: multiprocessing.process.BaseProcess) -> None:
+    """Let the kernel kill the child once nobody can write to `life` any more: once this process has ended, in whatever
+    way. The child keeps `life` open, or the kernel forgets it.
+
+    Unlike PR_SET_PDEATHSIG this holds before the child has run a line, and does not take the end of the thread that
+    started the child for the end of the process.
+    """
+    if sys.platform == "linux":
+        import fcntl
+
+        fcntl.fcntl(life.fileno(), fcntl.F_SETOWN, child.pid or 0)
+        fcntl.fcntl(life.fileno(), fcntl.F_SETSIG, signal.SIGKILL)
+        fcntl.fcntl(life.fileno(), fcntl.F_SETFL, fcntl.fcntl(life.fileno(), fcntl.F_GETFL) | os.O_ASYNC)
+
+
+def _exit_at_the_end_of(life: Connection) -> None:
+    """In the child, where the kernel does not do it: what decodes without letting other threads run is ended late."""
+    with suppress(EOFError, OSError):
+        life.recv_bytes()
+    os._exit(1)
 
 
 def _answered(question: _Question) -> _Answer:

@@ -99,5 +99,4 @@ def service(tmp_path: Path, ensemble_bundle: Path) -> Iterator[Callable[..., Run
     yield make
     for running in made:
         if running.process is not None and running.process.poll() is None:
-            running.process.kill()
-            running.process.wait()
+            running.kill()

@@ -4,16 +4,40 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
+from multiprocessing import get_context
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
+import psutil
 import pytest
 
 from fisherlens.edge.bundle.manifest import Input
-from fisherlens.edge.sandbox import Sandbox, SandboxFailed
+from fisherlens.edge.sandbox import Sandbox, SandboxFailed, _exit_at_the_end_of
 
 MEMORY = 4 * 2**30
+PATIENCE_SECONDS = 20.0
+PARENT = f"""
+import sys, time
+from pathlib import Path
+import pydicom
+from fisherlens.edge.sandbox import Sandbox
+def endless(*_, **__):
+    print("reading", flush=True)
+    sum(range(10**15))
+if __name__ == "__main__":
+    Sandbox({MEMORY}, 600.0).header(Path("any"))
+elif sys.argv[1] == "reading":
+    pydicom.dcmread = endless
+else:
+    print("starting", flush=True)
+    time.sleep(600)
+"""
+"""A program whose child process, which imports it as well, never ends to read, or to start."""
 
 
 @pytest.fixture
@@ -58,4 +82,51 @@ def test_a_sandbox_is_started_anew_after_it_died(image: Path) -> None:
         sandbox._process.kill()
         sandbox._process.join()
     assert sandbox.header(image) is None
+    sandbox.close()
+
+
+@pytest.mark.parametrize("doing", ["starting", "reading"])
+def test_the_process_that_reads_is_gone_once_its_parent_is_killed(tmp_path: Path, doing: str) -> None:
+    (tmp_path / "parent.py").write_text(PARENT)
+    parent = subprocess.Popen([sys.executable, tmp_path / "parent.py", doing], stdout=subprocess.PIPE)
+    assert parent.stdout is not None
+    assert parent.stdout.readline().decode() == f"{doing}\n"
+    children = psutil.Process(parent.pid).children(recursive=True)
+    assert children
+    parent.kill()
+    parent.wait()
+    end = time.monotonic() + PATIENCE_SECONDS
+    while (left := [child for child in children if is_running(child)]) and time.monotonic() < end:
+        time.sleep(0.01)
+    for child in left:
+        child.kill()
+    assert not left
+
+
+def is_running(process: psutil.Process) -> bool:
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def test_where_the_kernel_does_not_end_it_a_process_ends_itself_with_its_parent() -> None:
+    context = get_context("spawn")
+    life, held = context.Pipe(duplex=False)
+    child = context.Process(target=_exit_at_the_end_of, args=(life,))
+    child.start()
+    life.close()
+    held.close()  # as the parent's end does
+    child.join(PATIENCE_SECONDS)
+    assert child.exitcode == 1
+
+
+def test_a_process_that_reads_outlives_the_thread_that_started_it(image: Path) -> None:
+    sandbox = Sandbox(MEMORY, 60.0)
+    thread = Thread(target=sandbox.decode, args=(image, 0, Input()))
+    thread.start()
+    thread.join()
+    first = sandbox._process
+    assert sandbox.decode(image, 0, Input()).image is not None
+    assert sandbox._process is first
     sandbox.close()

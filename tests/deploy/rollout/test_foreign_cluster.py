@@ -17,6 +17,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from ...edge.service.ports import free_port
 from .conftest import IMAGES
 
 
@@ -33,8 +34,7 @@ def foreign_cluster() -> Iterator[ForeignCluster]:
     scratch = Path(tempfile.mkdtemp(prefix="fl", dir="/tmp"))  # short: sockets' paths are limited
     home = scratch / "home"
     home.mkdir()
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     ray = Path(sysconfig.get_path("scripts")) / "ray"
     started = subprocess.Popen(
         [ray, "start", "--head", "--block", f"--port={port}", "--node-ip-address=127.0.0.1", "--num-cpus=1",

@@ -103,8 +103,7 @@ def cut_power(running: Running, cuts: int, seed: int = 0) -> tuple[int, int]:
             assert running.process is not None
             time.sleep(rng.uniform(0.0, LONGEST_LIFE_SECONDS))
             assert running.process.poll() is None, running.log.read_text()
-            running.process.kill()
-            running.process.wait()
+            running.kill()
     finally:
         load.ended.set()
         thread.join()

@@ -76,6 +76,7 @@ class Running:
                 stderr=log,
                 stdin=subprocess.PIPE if self.piped else None,
                 stdout=subprocess.PIPE if self.piped else log,
+                process_group=0,
             )
 
     def wait_for(self, condition: Callable[[], object], what: str) -> None:
@@ -103,6 +104,19 @@ class Running:
         assert self.process is not None
         self.process.send_signal(with_signal)
         return self.process.wait(PATIENCE_SECONDS)
+
+    def kill(self) -> None:
+        """Kill the service alone, and wait until none is left of the processes that it had started: the kernel takes
+        its time to end one that is killed, and files are open until then."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+        end = time.monotonic() + PATIENCE_SECONDS
+        with suppress(ProcessLookupError):
+            while True:
+                os.killpg(self.process.pid, 0)
+                assert time.monotonic() < end, "a process of the killed service goes on"
+                time.sleep(0.01)
 
     def store(self) -> Store:
         """The store as the service left it, or has it now."""

@@ -79,8 +79,7 @@ def on_small_disk(service: Callable[..., Running], disk: Disk) -> Iterator[Runni
     (running.folder / "store").symlink_to(disk.folder / "store")
     yield running
     if running.process is not None:
-        running.process.kill()
-        running.process.wait()
+        running.kill()
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -146,8 +145,7 @@ def test_a_disk_that_becomes_read_only_at_any_step_loses_nothing(on_small_disk: 
     (running.inbox / "more.png").write_bytes(png(IMAGES))
     running.wait_for(lambda: "Read-only file system" in running.log.read_text(), "a word about the disk")
     assert (running.inbox / "more.png").exists(), "nothing is taken"
-    running.process.kill()
-    running.process.wait()
+    running.kill()
     disk.repair()
     running.start()
     all_is_well(running, IMAGES + 1)
