@@ -7,6 +7,7 @@ import os
 import pkgutil
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,16 @@ import pytest
 import fisherlens
 
 ROOMS = [found.name for found in pkgutil.iter_modules(fisherlens.__path__)]
+
+REPOSITORY = Path(__file__).parents[1]
+
+
+def test_the_contracts_between_rooms_are_kept() -> None:
+    """Which room may import which: [tool.importlinter] in pyproject.toml."""
+    lint = Path(sysconfig.get_path("scripts")) / "lint-imports"
+    said = subprocess.run([lint, "--no-cache"], cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert said.returncode == 0, said.stdout + said.stderr
+
 
 WALK = """
 import importlib, json, os, pkgutil, sys, traceback
