@@ -20,13 +20,13 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pydicom
-from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
 from .bundle.manifest import Input
-from .errors import EdgeError, ImageRefused
-from .preprocess import check_header, preprocess
-from .reading import is_dicom, open_image
+from .decode import Decoded, decode
+from .digest import PREFIX
+from .errors import EdgeError
+from .reading import is_dicom
 
 STUDY = (
     "SpecificCharacterSet", "SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "PatientID",
@@ -35,6 +35,8 @@ STUDY = (
     "NumberOfFrames",
 )  # fmt: skip
 """Of an image's header, what goes into objects that are made for its study."""
+MOST_BYTES, MOST_SECONDS = 4 * 2**30, 60.0
+"""Memory and time that the child may take for one frame, unless more or less is asked for."""
 _NEEDED = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
 _LARGEST_ANSWER = 2**31 - 1
 _START_SECONDS = 60.0
@@ -58,10 +60,10 @@ class _Question(msgspec.Struct):
 
 
 class _Answer(msgspec.Struct):
-    """frames: of the file; 0 where it could not be opened. name: see `Decoded`. refusal: empty, or why there is
-    no image. header: in DICOM's JSON (PS3.18 annex F)."""
+    """frames, name: see `Decoded`. refusal: empty, or why there is no image. header: in DICOM's JSON (PS3.18
+    annex F)."""
 
-    frames: int = 0
+    frames: int = 1
     name: str = ""
     refusal: str = ""
     shape: tuple[int, ...] = ()
@@ -69,21 +71,10 @@ class _Answer(msgspec.Struct):
     header: str = ""
 
 
-class Decoded(msgspec.Struct, frozen=True):
-    """One frame of a file. frames: how many the file has, at least 1. image: float32 [1, C, H, W], or None
-    and the `refusal` in words. name: of a DICOM file its SOP Instance UID, or its digest where that cannot
-    be read, since its file's name may be a patient's; empty for others."""
-
-    frames: int
-    image: NDArray[np.float32] | None
-    refusal: str
-    name: str = ""
-
-
 class Sandbox:
     """Decodes frames in a child process; used by one thread."""
 
-    def __init__(self, most_bytes: int, most_seconds: float) -> None:
+    def __init__(self, most_bytes: int = MOST_BYTES, most_seconds: float = MOST_SECONDS) -> None:
         self.most_bytes = most_bytes
         self.most_seconds = most_seconds
         self._process: multiprocessing.process.BaseProcess | None = None
@@ -91,18 +82,18 @@ class Sandbox:
         self._life: Connection
 
     def decode(self, path: Path, index: int, expected: Input) -> Decoded:
-        """Frame `index`, from 0, as the graph's image; a refusal in words whatever the file does."""
+        """Decode a frame as `decode` does. name: of a DICOM file without a readable SOP Instance UID, its digest."""
         try:
             answer = self._asked(_Question(os.fsdecode(path), index, expected))
         except SandboxFailed as failure:
             return Decoded(1, None, str(failure))
         if answer.refusal:
-            return Decoded(max(answer.frames, 1), None, answer.refusal, answer.name)
+            return Decoded(answer.frames, None, answer.refusal, answer.name)
         image = np.frombuffer(answer.image, np.float32).reshape(answer.shape)
         return Decoded(answer.frames, image, "", answer.name)
 
     def header(self, path: Path, further: tuple[str, ...] = ()) -> Dataset | None:
-        """What a DICOM image says of its study, of the attributes in STUDY and of `further` keywords; None where the
+        """Read what a DICOM image says of its study: the attributes in STUDY and `further` keywords; None where the
         file is not one.
 
         Raises SandboxFailed where that could not be found out.
@@ -198,22 +189,15 @@ def _exit_at_the_end_of(life: Connection) -> None:
 
 
 def _answered(question: _Question) -> _Answer:
-    if question.input is None:
-        return _header(Path(question.path), question.further)
     path = Path(question.path)
-    answer = _Answer(name=f"sha256:{path.name}" if is_dicom(path) else "")
-    try:
-        file = open_image(path)
-        answer.name = file.sop_instance_uid or answer.name
-        check_header(file.header, question.input)
-        answer.frames = file.header.frames
-        image = preprocess(file.frame(question.index), question.input)
-        answer.shape, answer.image = image.shape, image.tobytes()
-    except ImageRefused as refusal:
-        answer.refusal = str(refusal)
-    except Exception as error:  # whatever a file does, it is answered
-        answer.refusal = f"unexpected {type(error).__name__} while reading; please report it"
-    return answer
+    if question.input is None:
+        return _header(path, question.further)
+    decoded = decode(path, question.index, question.input)
+    # A DICOM file's name may be a patient's: where no SOP Instance UID can be read, the digest that it lies under.
+    name = decoded.name or (PREFIX + path.name if is_dicom(path) else "")
+    if decoded.image is None:
+        return _Answer(decoded.frames, name, decoded.refusal)
+    return _Answer(decoded.frames, name, shape=decoded.image.shape, image=decoded.image.tobytes())
 
 
 def _header(path: Path, further: tuple[str, ...]) -> _Answer:

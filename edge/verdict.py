@@ -137,8 +137,8 @@ def json_schema() -> dict[str, Any]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Fisherlens verdict", **schema}
 
 
-def written(value: float, u: float, unit: str, factor: float, probability: float) -> str:
-    """A result with its expanded uncertainty as the GUM writes it: U to two significant digits, the
+def gum_text(value: float, u: float, unit: str, factor: float, probability: float) -> str:
+    """Write a result with its expanded uncertainty as the GUM does: U to two significant digits, the
     value to the same decimal (JCGM 100, 7.2.2 to 7.2.6)."""
     expanded = factor * u
     if not (math.isfinite(value) and math.isfinite(expanded) and expanded > 0):

@@ -11,20 +11,15 @@ import numpy as np
 import ray
 
 from fisherlens.edge.bundle import bundle_of
+from fisherlens.edge.decode import Arrived
 from fisherlens.edge.digest import PREFIX, digest_of_file
 from fisherlens.edge.runtime import Explain, Runtime
 from fisherlens.edge.sandbox import Sandbox, SandboxFailed
-from fisherlens.edge.service.configuration import ScoringTable
-from fisherlens.edge.service.scoring import examined
-from fisherlens.edge.service.store import Waiting
 
 from .dataset import DIGEST, part_name, write_part
 from .errors import RolloutRefused
 from .records import ACQUISITION, OUTCOMES, Acquired, Row, acquired_of
 from .sources import Source
-
-_BOUNDS = ScoringTable()
-"""What the process that reads files may take: as of a service whose configuration says nothing of it."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +42,7 @@ class Worker:
         """name, data: the bundle's path and bytes. done: sorted digests of images that have records already. Both lie
         in Ray's store, once on each node."""
         self._runtime = Runtime(bundle_of(Path(name), ray.get(data), threads=1))
-        self._sandbox = Sandbox(_BOUNDS.decoding_bytes, _BOUNDS.decoding_seconds)
+        self._sandbox = Sandbox()
         self._source, self._out, self._explain, self._done = source, out, explain, ray.get(done)
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
@@ -74,8 +69,9 @@ class Worker:
                     raise RolloutRefused("no regular file that can be read")
                 if self._is_done(digest):
                     return []
-                waiting = Waiting(digest, Path(location).name, path)
-                verdicts = examined(self._runtime, self._sandbox, waiting, self._explain)
+                arrived = Arrived(digest, Path(location).name, path)
+                examined = self._runtime.verdicts(arrived, self._sandbox.decode, self._explain)
+                verdicts = [one.verdict for one in examined]
                 acquired = self._acquired(location, path)
         except (RolloutRefused, OSError) as refusal:
             reason = str(refusal) if isinstance(refusal, RolloutRefused) else f"cannot be read: {refusal.strerror}"

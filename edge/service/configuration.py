@@ -9,6 +9,7 @@ import msgspec
 
 from ..errors import EdgeError
 from ..runtime import Explain
+from ..sandbox import MOST_BYTES, MOST_SECONDS
 
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 Seconds = Annotated[float, msgspec.Meta(gt=0)]
@@ -50,8 +51,8 @@ class ScoringTable(Table, frozen=True, kw_only=True):
 
     explain: Explain = "flagged"
     most_seconds: Seconds = 600.0
-    decoding_seconds: Seconds = 60.0
-    decoding_bytes: Bytes = 4 * 2**30
+    decoding_seconds: Seconds = MOST_SECONDS
+    decoding_bytes: Bytes = MOST_BYTES
 
 
 class FolderTable(Table, frozen=True, kw_only=True):

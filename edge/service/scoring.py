@@ -7,14 +7,17 @@ import math
 import threading
 import time
 from contextlib import suppress
+from pathlib import Path
 
 from tenacity import Retrying
 
 from ..bundle import bundle_of, read_bundle
 from ..bundle.golden import self_test
+from ..bundle.manifest import Input
 from ..bundle.signature import TrustedKeys
-from ..errors import BundleRefused, ImageRefused
-from ..runtime import Explain, Runtime
+from ..decode import Arrived, Decoded
+from ..errors import BundleRefused
+from ..runtime import Runtime
 from ..sandbox import Sandbox
 from ..verdict import Verdict
 from .configuration import BundleTable, ScoringTable
@@ -22,7 +25,7 @@ from .drift_watch import REMEMBERED, DriftWatch
 from .faults import reach
 from .metrics import Metrics
 from .patience import patiently
-from .store import Store, StoreFailed, Waiting
+from .store import Store, StoreFailed
 
 _log = logging.getLogger(__name__)
 
@@ -52,15 +55,20 @@ class Scorer(threading.Thread):
     began with."""
 
     def __init__(
-        self, store: Store, runtime: Runtime, sandbox: Sandbox, table: ScoringTable, destinations: tuple[str, ...]
+        self,
+        store: Store,
+        runtime: Runtime,
+        sandbox: Sandbox,
+        table: ScoringTable,
+        destinations: tuple[str, ...],
+        metrics: Metrics,
     ) -> None:
         super().__init__(name="scoring", daemon=True)
         self.runtime = runtime
         self._store, self._sandbox = store, sandbox
-        self._table = table
+        self._table, self._metrics = table, metrics
         self._destinations = destinations
         self.drift = self._watching(runtime)
-        self.metrics = Metrics(store, lambda: self.drift)
         self._stopping = threading.Event()
         self._began = math.inf
 
@@ -69,11 +77,11 @@ class Scorer(threading.Thread):
         while not self._stopping.is_set():
             self._store.arrived.clear()
             with suppress(StoreFailed):  # only once the service is stopped: the image waits for the next start
-                waiting = persistent(self._store.waiting)
-                if waiting is None:
+                arrived = persistent(self._store.waiting)
+                if arrived is None:
                     self._store.arrived.wait(1.0)
                 else:
-                    self._score(waiting, persistent)
+                    self._score(arrived, persistent)
         self._sandbox.close()
 
     def stop(self) -> None:
@@ -88,35 +96,24 @@ class Scorer(threading.Thread):
         """Whether one image takes longer than is configured."""
         return time.monotonic() - self._began > self._table.most_seconds
 
-    def _score(self, waiting: Waiting, persistent: Retrying) -> None:
+    def _score(self, arrived: Arrived, persistent: Retrying) -> None:
         runtime = self.runtime
         self._began = time.monotonic()
-        with self.metrics.scoring.time():
-            verdicts = examined(runtime, self._sandbox, waiting, self._table.explain)
+        with self._metrics.scoring.time():
+            verdicts = self._verdicts(runtime, arrived)
         self._began = math.inf
-        persistent(self._store.add_verdicts, waiting.digest, runtime.bundle.digest, verdicts, self._destinations)
+        persistent(self._store.add_verdicts, arrived.digest, runtime.bundle.digest, verdicts, self._destinations)
         if self.drift.digest != runtime.bundle.digest:
             self.drift = self._watching(runtime)  # which has read these verdicts
         else:
             for verdict in verdicts:
                 self.drift.observe(verdict.checks)
-        _log.info("%s: %s", waiting.digest, ", ".join(verdict.outcome for verdict in verdicts))
+        _log.info("%s: %s", arrived.digest, ", ".join(verdict.outcome for verdict in verdicts))
 
+    def _verdicts(self, runtime: Runtime, arrived: Arrived) -> list[Verdict]:
+        return [examined.verdict for examined in runtime.verdicts(arrived, self._decoded, self._table.explain)]
 
-def examined(runtime: Runtime, sandbox: Sandbox, waiting: Waiting, explain: Explain) -> list[Verdict]:
-    """One verdict a frame, refused ones included, and at least one."""
-    verdicts: list[Verdict] = []
-    frames = 1
-    while len(verdicts) < frames:
-        decoded = sandbox.decode(waiting.path, len(verdicts), runtime.bundle.manifest.input)
-        frames = decoded.frames
+    def _decoded(self, path: Path, index: int, expected: Input) -> Decoded:
+        decoded = self._sandbox.decode(path, index, expected)
         reach("decoded")
-        number, name = len(verdicts) + 1, decoded.name or waiting.name or waiting.digest
-        try:
-            if decoded.image is None:
-                raise ImageRefused(decoded.refusal)
-            verdicts.append(runtime.judge(decoded.image, explain, name, number, waiting.digest))
-        except Exception as error:  # whatever one frame does, the others are still scored
-            reason = str(error) if isinstance(error, ImageRefused) else f"unexpected {type(error).__name__}: {error}"
-            verdicts.append(runtime.refused(reason, name, number, waiting.digest))
-    return verdicts
+        return decoded

@@ -18,6 +18,7 @@ from .delivery import Deliverer
 from .destinations import Destination
 from .destinations.dicom import Archive
 from .destinations.json_lines import JsonLines
+from .metrics import Metrics
 from .page import OperatorPage
 from .scoring import Scorer, open_trusted
 from .sources.dicom import DicomSource
@@ -69,7 +70,8 @@ class Service:
         destinations = self._opened_destinations()
         scoring = self.configuration.scoring
         names = tuple(destination.name for destination in destinations)
-        self.scorer = Scorer(self.store, runtime, self._sandbox(), scoring, names)
+        self._metrics = Metrics(self.store, lambda: self.scorer.drift)
+        self.scorer = Scorer(self.store, runtime, self._sandbox(), scoring, names, self._metrics)
         deliverers = [Deliverer(self.store, destination) for destination in destinations]
         retention = Retention(self.store, self.configuration.store.keep_images_days)
         self._parts: list[Part] = [
@@ -91,7 +93,7 @@ class Service:
         if tables.dicom is not None:
             sources.append(DicomSource(tables.dicom, self.store, self.bundle_digest))
         if tables.http is not None:
-            state = state_routes(self.scorer.metrics, self.troubles)
+            state = state_routes(self._metrics, self.troubles)
             sources.append(HttpSource(tables.http, self.store, self.bundle_digest, state))
         return sources
 
@@ -99,7 +101,7 @@ class Service:
         table = self.configuration.page
         if table is None:
             return []
-        state = state_routes(self.scorer.metrics, self.troubles)
+        state = state_routes(self._metrics, self.troubles)
         return [OperatorPage(table, self.store, self._sandbox(), self.states, self.drifted, state)]
 
     def states(self) -> list[tuple[str, bool]]:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fisherlens.edge.verdict import written
+from fisherlens.edge.verdict import gum_text
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,7 @@ from fisherlens.edge.verdict import written
     ],
 )
 def test_results_are_written_as_the_gum_does(value: float, u: float, factor: float, expected: str) -> None:
-    assert written(value, u, "g", factor, 0.95) == expected
+    assert gum_text(value, u, "g", factor, 0.95) == expected
 
 
 @settings(deadline=None)
@@ -34,7 +34,7 @@ def test_results_are_written_as_the_gum_does(value: float, u: float, factor: flo
 def test_the_written_value_is_within_half_a_last_digit_of_u(
     value: float, u: float, factor: float, probability: float
 ) -> None:
-    match = re.match(r"\((-?[\d.]+) ± ([\d.]+)\) mm", written(value, u, "mm", factor, probability))
+    match = re.match(r"\((-?[\d.]+) ± ([\d.]+)\) mm", gum_text(value, u, "mm", factor, probability))
     assert match
     step = 10.0 ** (math.floor(math.log10(factor * u)) - 1)
     assert abs(float(match[1]) - value) <= 5.01 * step
@@ -42,4 +42,4 @@ def test_the_written_value_is_within_half_a_last_digit_of_u(
 
 
 def test_a_dimensionless_result_has_no_unit() -> None:
-    assert written(0.5, 0.01, "1", 2.0, 0.95) == "(0.500 ± 0.020), k = 2.00, 95 %"
+    assert gum_text(0.5, 0.01, "1", 2.0, 0.95) == "(0.500 ± 0.020), k = 2.00, 95 %"

@@ -22,7 +22,7 @@ from fisherlens.edge.runtime import Runtime
 from fisherlens.edge.service import delivery, patience, scoring, service
 from fisherlens.edge.service.service import Service
 from fisherlens.edge.service.sources.folder import FolderSource
-from fisherlens.edge.service.store import Store, StoreFailed, Waiting, store
+from fisherlens.edge.service.store import Store, StoreFailed, store
 from fisherlens.edge.verdict import Verdict
 
 DEFECTS: dict[str, Callable[[], None]] = {}
@@ -127,33 +127,33 @@ def ignores_flags() -> None:
 @defect
 def repeats_the_last_result() -> None:
     """Gives the last result where an image cannot be measured."""
-    examined = scoring.examined
+    scored = scoring.Scorer._verdicts
     last: list[Verdict] = []
 
-    def repeating(runtime: Runtime, sandbox: Any, waiting: Waiting, explain: Any) -> list[Verdict]:
-        verdicts = examined(runtime, sandbox, waiting, explain)
+    def repeating(*arguments: Any) -> list[Verdict]:
+        verdicts = scored(*arguments)
         for i, verdict in enumerate(verdicts):
             if verdict.outcome == "refused" and last:
                 verdicts[i] = msgspec.structs.replace(verdict, outcome="accepted", results=last[-1].results)
         last[:] = [verdict for verdict in verdicts if verdict.outcome == "accepted"] or last
         return verdicts
 
-    _patch(scoring, "examined", repeating)
+    _patch(scoring.Scorer, "_verdicts", repeating)
 
 
 @defect
 def gives_results_to_the_next_image() -> None:
     """Is one image late with its results."""
-    examined = scoring.examined
+    scored = scoring.Scorer._verdicts
     last: list[Verdict] = []
 
-    def late(runtime: Runtime, sandbox: Any, waiting: Waiting, explain: Any) -> list[Verdict]:
-        verdicts = examined(runtime, sandbox, waiting, explain)
+    def late(*arguments: Any) -> list[Verdict]:
+        verdicts = scored(*arguments)
         given = [msgspec.structs.replace(v, results=last[-1].results) if last else v for v in verdicts]
         last[:] = verdicts
         return given
 
-    _patch(scoring, "examined", late)
+    _patch(scoring.Scorer, "_verdicts", late)
 
 
 @defect
@@ -216,13 +216,13 @@ def loses_every_fifth_image() -> None:
 @defect
 def takes_its_time() -> None:
     """Scores each image three seconds late."""
-    examined = scoring.examined
+    scored = scoring.Scorer._verdicts
 
     def slowly(*arguments: Any) -> list[Verdict]:
         time.sleep(3.0)
-        return examined(*arguments)
+        return scored(*arguments)
 
-    _patch(scoring, "examined", slowly)
+    _patch(scoring.Scorer, "_verdicts", slowly)
 
 
 @defect

@@ -1,7 +1,7 @@
 """What the service remembers: images and verdicts, deliveries, bundles that came into use."""
 
 from .database import StoreFailed, StoreRefused
-from .store import ImageTooLarge, Judged, SpoolFull, Store, Waiting, verdict_id
+from .store import ImageTooLarge, Judged, SpoolFull, Store, verdict_id
 
 __all__ = [
     "ImageTooLarge",
@@ -10,6 +10,5 @@ __all__ = [
     "Store",
     "StoreFailed",
     "StoreRefused",
-    "Waiting",
     "verdict_id",
 ]

@@ -18,6 +18,7 @@ from pathlib import Path
 import msgspec
 from filelock import FileLock, Timeout
 
+from ...decode import Arrived
 from ...digest import digest_of
 from ...errors import EdgeError
 from ...reading import is_dicom
@@ -40,15 +41,6 @@ class ImageTooLarge(EdgeError):
 
 class SpoolFull(StoreFailed):
     """As many images wait to be scored as may: no further one was taken."""
-
-
-@dataclass(frozen=True)
-class Waiting:
-    """An image that is to be scored. name: how its source calls it."""
-
-    digest: str
-    name: str
-    path: Path
 
 
 @dataclass(frozen=True)
@@ -171,10 +163,10 @@ class Store:
         """Where an image's bytes lie."""
         return self._images / digest.removeprefix("sha256:")
 
-    def waiting(self) -> Waiting | None:
+    def waiting(self) -> Arrived | None:
         """The image that has waited longest."""
         rows = self._database.read("SELECT digest, name FROM image WHERE state = 'waiting' ORDER BY rowid LIMIT 1")
-        return Waiting(rows[0][0], rows[0][1], self.path_of(rows[0][0])) if rows else None
+        return Arrived(rows[0][0], rows[0][1], self.path_of(rows[0][0])) if rows else None
 
     def waiting_count(self) -> int:
         """How many images are to be scored."""

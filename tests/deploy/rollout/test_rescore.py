@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import threading
 from contextlib import suppress
 from pathlib import Path
@@ -234,3 +235,9 @@ def test_a_full_disk_ends_the_run_in_words_and_keeps_what_was_finished(
 def test_the_schema_has_every_field_of_a_verdict() -> None:
     assert set(Verdict.__struct_fields__) < set(SCHEMA.names)
     assert SCHEMA.field("map").type.field("codes").type == pa.binary()
+
+
+def test_a_worker_loads_nothing_of_the_service() -> None:
+    code = "import sys, fisherlens.deploy.rollout.worker; print([n for n in sys.modules if '.edge.service' in n])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
