@@ -45,9 +45,13 @@ def measured(manifest: Manifest, outputs: Outputs, with_map: bool) -> Measured:
     )
 
 
-def reasons_to_flag(checks: Sequence[CheckResult]) -> list[str]:
-    """Say in words of each check that flags what it means."""
-    return [_reason(check) for check in checks if check.flagged]
+def reasons_to_flag(manifest: Manifest, results: Sequence[CheckResult]) -> list[str]:
+    """Say in words of each check that flags what it means, as the manifest has it."""
+    return [
+        f"{result.name}: {check.meaning} (p = {result.p_value:.2g}, alpha = {result.alpha:.2g})"
+        for check, result in zip(manifest.checks, results, strict=True)
+        if result.flagged
+    ]
 
 
 def _results(manifest: Manifest, outputs: Outputs) -> list[Result]:
@@ -133,7 +137,7 @@ def _checks(manifest: Manifest, outputs: Outputs) -> list[CheckResult]:
             statistic=float(statistic) if np.isfinite(statistic) else None,
             p_value=float(p),
             alpha=check.alpha,
-            flagged=bool(p <= check.alpha),
+            flagged=check.flags and bool(p <= check.alpha),
         )
         for check, statistic, p in zip(manifest.checks, outputs["statistic"], outputs["p_value"], strict=True)
     ]
@@ -164,18 +168,3 @@ def _float_bytes(array: NDArray) -> bytes:
 def _require_finite(what: str, *arrays: NDArray) -> None:
     if not all(np.isfinite(array).all() for array in arrays):
         raise ImageRefused(f"the network's {what} is no finite number on this image")
-
-
-_MEANINGS = {
-    "fisher_trace": "Fisher information is larger than on nearly all usual images",
-    "fisher_profile": "Fisher information is spread over the network's layers as on hardly any usual image",
-    "fisher_form": "the prediction's entropy depends on the parameters as on hardly any usual image",
-    "largest_eigenvalue": "a small change of the image changes the result as on hardly any usual image",
-    "ensemble_disagreement": "the networks of the ensemble disagree as on hardly any usual image",
-    "combined": "the checks together are as far from usual as on hardly any usual image",
-}
-
-
-def _reason(check: CheckResult) -> str:
-    meaning = _MEANINGS.get(check.name, "unusual")
-    return f"{check.name}: {meaning} (p = {check.p_value:.2g}, alpha = {check.alpha:.2g})"

@@ -94,7 +94,7 @@ class Runtime:
             raise ImageRefused(f"image {list(image.shape)}, the graph expects {list(self.bundle.image_shape)}")
         outputs = self.bundle.run(image, explain == "always")
         found = measured(self.bundle.manifest, outputs, with_map=explain != "never")
-        unusual = reasons_to_flag(found.checks)
+        unusual = reasons_to_flag(self.bundle.manifest, found.checks)
         return self._verdict("flagged" if unusual else "accepted", unusual, source, number, digest, found)
 
     def refused(self, reason: str, source: str, number: int, digest: str | None) -> Verdict:

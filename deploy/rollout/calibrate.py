@@ -155,7 +155,7 @@ def _changes(
     return [
         change_of(check, np.array(former[check.name]), usual[check.name], strange[check.name] if strange else None)
         for check in bundle.manifest.checks
-        if check.alpha > 0
+        if check.flags
     ]
 
 
