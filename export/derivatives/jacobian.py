@@ -12,7 +12,7 @@ from ..errors import NetworkError
 from ..graph.nodes import described
 from ..graph.tape import Tape, move, shape_of
 from .batching import batch
-from .reverse import cotangents, ends
+from .reverse import cotangents, where_derivatives_end
 
 Roots = Mapping[ir.Value, ir.Value]
 """Values whose derivatives are asked for, each with its seeds stacked, [S, *shape of the value]."""
@@ -37,10 +37,11 @@ def reverse_pass(dtype: ir.DataType, roots: Roots, wanted: Sequence[ir.Value]) -
     inner = Tape(graph, dtype)
     found = cotangents(inner, dict(zip(roots, rows, strict=True)), wanted)
     if wanted[-1] not in found:
+        ends = ", ".join(described(node) for node in where_derivatives_end(roots))
         raise NetworkError(
-            "the outputs do not depend on the image by any way that has a derivative: it ends at "
-            + ", ".join(described(node) for node in ends(roots)) + ". Export the network in floating point."
-        )  # fmt: skip
+            f"the outputs do not depend on the image by any way that has a derivative: it ends at {ends}. Export the "
+            "network in floating point."
+        )
     return ReversePass(graph, inner, found), rows
 
 

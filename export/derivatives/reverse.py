@@ -86,7 +86,7 @@ def _ends(node: ir.Node) -> bool:
     )
 
 
-def ends(outputs: Iterable[ir.Value]) -> list[ir.Node]:
+def where_derivatives_end(outputs: Iterable[ir.Value]) -> list[ir.Node]:
     """The nodes on the way to the outputs at which derivatives end."""
     return [node for node in ancestors(outputs) if _ends(node)]
 

@@ -25,7 +25,7 @@ from ..graph.tape import OPSET
 from .dropout import with_masks
 from .posterior import Posterior
 
-Forward = Callable[[NDArray[np.float32]], list[NDArray[np.float32]]]
+ForwardPass = Callable[[NDArray[np.float32]], list[NDArray[np.float32]]]
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Network:
     name: str
     framework: str
     model: ir.Model
-    forward: Forward
+    forward: ForwardPass
     posterior: Posterior | None = None
 
 

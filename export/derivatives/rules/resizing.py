@@ -10,9 +10,8 @@ import onnx
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from fisherlens.edge.bundle import open_session
-
 from ...errors import NetworkError
+from ...graph.model import session
 from ...graph.nodes import described
 from ...graph.tape import IR_VERSION, OPSET, shape_of
 from ..registry import Step, rule
@@ -82,8 +81,7 @@ def _of_unit_vectors(
     graph = onnx.helper.make_graph([node], "resize", [image], [result], [sizes])
     opset = [onnx.helper.make_opsetid("", OPSET)]
     model = onnx.helper.make_model(graph, opset_imports=opset, ir_version=IR_VERSION)
-    session = open_session(model.SerializeToString())
-    (rows,) = session.run(None, {"x": np.eye(have, dtype=np.float32)[None, None]})
+    (rows,) = session(ir.from_proto(model)).run(None, {"x": np.eye(have, dtype=np.float32)[None, None]})
     return rows[0, 0].T.astype(np.float64)
 
 
