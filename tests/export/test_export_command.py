@@ -230,3 +230,17 @@ def test_an_earlier_bundle_stays_when_an_export_fails(usual_folder: Path, classi
     run("export", "tests.networks:broken", "--head", "softmax", "--images", usual_folder, "-o", out, expect=1)
     assert out.read_bytes() == before
     assert json.loads(run("inspect", out, "--json"))["digest"] == open_bundle(classifier_bundle).digest
+
+
+def test_noise_of_a_detector_is_stated_with_its_correlation(
+    usual_folder: Path, targets_csv: Path, tmp_path: Path, out: Path
+) -> None:
+    kernel = tmp_path / "kernel.npy"
+    np.save(kernel, np.ones((3, 3)))
+    common = ("tests.networks:regressor", "--head", "gaussian", "--images", usual_folder, "--targets", targets_csv,
+              "-o", out, "--input-noise-correlation", kernel)  # fmt: skip
+    assert "without --input-noise" in refused(*common)
+    run("export", *common, "--input-noise", "0.01")
+    noise = open_bundle(out).manifest.input_noise
+    assert noise is not None
+    assert noise.correlated

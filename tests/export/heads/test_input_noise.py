@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from scipy.signal import convolve2d
 from torch import Tensor, nn
 
-from fisherlens.export.errors import NetworkError
+from fisherlens.export.errors import CalibrationError, NetworkError
 from fisherlens.export.heads import Gaussian, Softmax
-from fisherlens.export.heads.input_noise import InputNoise
+from fisherlens.export.heads.input_noise import InputNoise, read_correlation
 
 from ...networks import ensemble, images, regressor
 from ..instruments import evaluated
@@ -90,3 +92,19 @@ def _first(module: nn.Module) -> nn.Module:
             return module(image)[0]
 
     return First()
+
+
+def test_a_noise_correlation_from_a_file_has_unit_energy(tmp_path: Path) -> None:
+    np.save(tmp_path / "kernel.npy", np.arange(9.0).reshape(3, 3))
+    kernel = read_correlation(tmp_path / "kernel.npy")
+    assert (kernel**2).sum() == pytest.approx(1.0)
+    np.testing.assert_allclose(kernel / kernel[2, 2], np.arange(9.0).reshape(3, 3) / 8)
+
+
+@pytest.mark.parametrize("kernel", [np.ones((2, 2)), np.ones((3, 5)), np.zeros((3, 3)), np.full((3, 3), np.nan)])
+def test_what_is_no_kernel_is_refused(kernel: np.ndarray, tmp_path: Path) -> None:
+    np.save(tmp_path / "kernel.npy", kernel)
+    with pytest.raises(CalibrationError, match=r"expected finite numbers \[k, k\] with odd k"):
+        read_correlation(tmp_path / "kernel.npy")
+    with pytest.raises(CalibrationError, match="noise correlation"):
+        read_correlation(tmp_path / "absent.npy")
