@@ -22,7 +22,7 @@ LONGEST_PAUSE_SECONDS = 60.0
 _log = logging.getLogger(__name__)
 
 
-def patiently(what: str, passing: type[EdgeError], stopping: threading.Event) -> Retrying:
+def retrying(what: str, passing: type[EdgeError], stopping: threading.Event) -> Retrying:
     """Calls a function until it succeeds, again whenever it raises `passing`: after half a second, then after
     twice as long each time up to a minute, by a clock that does not jump. Each failure is logged as
     `what`. Once `stopping` is set, the failure is raised."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import threading
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -23,8 +22,9 @@ from ..verdict import Verdict
 from .configuration import BundleTable, ScoringTable
 from .drift_watch import REMEMBERED, DriftWatch
 from .faults import reach
+from .loop import Loop
 from .metrics import Metrics
-from .patience import patiently
+from .patience import retrying
 from .store import Store, StoreFailed
 
 _log = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ def open_trusted(table: BundleTable) -> Runtime:
     return Runtime(bundle)
 
 
-class Scorer(threading.Thread):
+class Scorer(Loop):
     """The thread that scores. `runtime` may be replaced at any time: an image is finished with the one it
     began with."""
 
@@ -63,18 +63,17 @@ class Scorer(threading.Thread):
         destinations: tuple[str, ...],
         metrics: Metrics,
     ) -> None:
-        super().__init__(name="scoring", daemon=True)
+        super().__init__("scoring")
         self.runtime = runtime
         self._store, self._sandbox = store, sandbox
         self._table, self._metrics = table, metrics
         self._destinations = destinations
         self.drift = self._watching(runtime)
-        self._stopping = threading.Event()
         self._began = math.inf
 
     def run(self) -> None:
-        persistent = patiently("scoring waits", StoreFailed, self._stopping)
-        while not self._stopping.is_set():
+        persistent = retrying("scoring waits", StoreFailed, self.stopping)
+        while not self.stopping.is_set():
             self._store.arrived.clear()
             with suppress(StoreFailed):  # only once the service is stopped: the image waits for the next start
                 arrived = persistent(self._store.waiting)
@@ -86,7 +85,7 @@ class Scorer(threading.Thread):
 
     def stop(self) -> None:
         """Finish the image that is being scored, and end."""
-        self._stopping.set()
+        super().stop()
         self._store.arrived.set()
 
     def _watching(self, runtime: Runtime) -> DriftWatch:

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import msgspec
+
 from ..faults import reach
 from .database import Database
 
 
 @dataclass(frozen=True)
 class Pending:
-    """A verdict that is to be delivered to one destination."""
+    """A verdict that is to be delivered to one destination. record: in JSON. digest: of the image."""
 
     id: str
     record: bytes
     digest: str
+
+    def line(self) -> bytes:
+        """Write `{"id": ..., "verdict": ...}`: JSON in one line, without its end."""
+        return msgspec.json.encode({"id": self.id, "verdict": msgspec.Raw(self.record)})
 
 
 @dataclass(frozen=True)

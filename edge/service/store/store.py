@@ -21,7 +21,6 @@ from filelock import FileLock, Timeout
 from ...decode import Arrived
 from ...digest import digest_of
 from ...errors import EdgeError
-from ...reading import is_dicom
 from ...storage import flush_folder, write_whole
 from ...verdict import CheckResult, Verdict
 from ..configuration import StoreTable
@@ -144,16 +143,6 @@ class Store:
         reach("image kept, not acknowledged")
         self.arrived.set()
         return digest
-
-    def keep_file(self, path: Path, source: str, bundle: str) -> str:
-        """Take a file as `keep` does, by its own name, but a DICOM file without one, since that may be a patient's; one
-        that is too large is not read.
-
-        Raises OSError, and what `keep` raises.
-        """
-        if (size := path.stat().st_size) > self.most_image_bytes:
-            raise self.too_large(size)
-        return self.keep(path.read_bytes(), source, "" if is_dicom(path) else _name_of(path), bundle)
 
     def too_large(self, size: int) -> ImageTooLarge:
         """What is said of an image of so many bytes."""
@@ -279,8 +268,3 @@ class Store:
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
-
-
-def _name_of(path: Path) -> str:
-    """How a file is called in records: its own name, not where it lay."""
-    return path.name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
