@@ -9,12 +9,12 @@ from matplotlib.figure import Figure
 
 
 def png(figure: Figure) -> bytes:
-    """A figure as the bytes of a PNG file."""
+    """Draw a figure as the bytes of a PNG file."""
     buffer = BytesIO()
     figure.savefig(buffer, format="png", dpi=110)
     return buffer.getvalue()
 
 
 def inline(image: bytes) -> str:
-    """A PNG as the address of an image that is inside the page."""
+    """Write a PNG as the address of an image that is inside the page."""
     return "data:image/png;base64," + base64.b64encode(image).decode()

@@ -1,4 +1,4 @@
-"""From the graph's outputs, arrays by name, to the records of a verdict."""
+"""The graph's outputs, arrays by name, as the records of a verdict."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def measured(manifest: Manifest, outputs: Outputs, with_map: bool) -> Measured:
 
 
 def reasons_to_flag(checks: Sequence[CheckResult]) -> list[str]:
-    """Say in words of each check that flags what it means."""
+    """Say in words what it means that a check flags, of each that does."""
     return [_reason(check) for check in checks if check.flagged]
 
 

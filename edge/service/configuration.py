@@ -1,4 +1,4 @@
-"""What an administrator sets: one TOML file."""
+"""The configuration that an administrator writes: one TOML file."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ class Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class BundleTable(Table, frozen=True, kw_only=True):
-    """path: the bundle, with its signature beside it. trusted_keys: folder of public keys; None runs a
-    bundle whoever signed it."""
+    """The bundle that scores. path: of its file, with its signature beside it. trusted_keys: folder of public keys;
+    None runs a bundle whoever signed it."""
 
     path: Path
     trusted_keys: Path | None = None
 
 
 class StoreTable(Table, frozen=True, kw_only=True):
-    """folder: of the database and the images. most_image_bytes: a larger file is not taken from any source.
-    most_waiting_bytes: images beyond this are not taken until some are scored. keep_images_days: how long an
-    image stays that is scored and delivered everywhere; its verdicts stay for good."""
+    """The service's memory. folder: of the database and the images. most_image_bytes: a larger file is not taken from
+    any source. most_waiting_bytes: images beyond this are not taken until some are scored. keep_images_days: how long
+    an image stays that is scored and delivered everywhere; its verdicts stay for good."""
 
     folder: Path
     most_image_bytes: Bytes = 2**28
@@ -48,8 +48,9 @@ class StoreTable(Table, frozen=True, kw_only=True):
 
 
 class ScoringTable(Table, frozen=True, kw_only=True):
-    """decoding_seconds, decoding_bytes: what the process that reads files may take for one frame. most_seconds:
-    an image that is scored for longer means that the service hangs, and ends it to be started again."""
+    """Bounds on scoring an image. decoding_seconds, decoding_bytes: what the process that reads files may take for one
+    frame. most_seconds: an image that is scored for longer means that the service hangs, and ends it to be started
+    again. explain: when a verdict has its map."""
 
     explain: Explain = "flagged"
     most_seconds: Seconds = 600.0
@@ -96,7 +97,7 @@ class TlsTable(Table, frozen=True, kw_only=True):
 
 
 class PeerTable(Table, frozen=True, kw_only=True):
-    """Who may send: an AE title from an address."""
+    """A peer that may send: an AE title at an address."""
 
     ae_title: AETitle
     address: str
@@ -117,7 +118,7 @@ class DicomSourceTable(Table, frozen=True, kw_only=True):
 
 
 class WebTable(Table, frozen=True, kw_only=True):
-    """Where something answers over HTTP: on this machine alone, unless `address` says otherwise."""
+    """A server over HTTP: for this machine alone, unless `address` says otherwise."""
 
     port: Port
     address: str = "127.0.0.1"
@@ -169,7 +170,7 @@ class Kinds(Table, frozen=True, kw_only=True):
 
 
 class SourceTables(Kinds, frozen=True, kw_only=True):
-    """Where images come from."""
+    """The sources, which images come from."""
 
     folder: tuple[FolderTable, ...] = ()
     camera: tuple[CameraTable, ...] = ()
@@ -179,7 +180,7 @@ class SourceTables(Kinds, frozen=True, kw_only=True):
 
 
 class DestinationTable(Table, frozen=True, kw_only=True):
-    """name: by which the store remembers what this destination has been given."""
+    """A destination. name: by which the store remembers what it has been given."""
 
     name: Name
 
@@ -217,7 +218,7 @@ class MqttTable(DestinationTable, frozen=True, kw_only=True):
 
 
 class DestinationTables(Kinds, frozen=True, kw_only=True):
-    """Where verdicts go to."""
+    """The destinations, which verdicts go to."""
 
     json_lines: tuple[JsonLinesTable, ...] = ()
     mqtt: tuple[MqttTable, ...] = ()
@@ -225,7 +226,7 @@ class DestinationTables(Kinds, frozen=True, kw_only=True):
 
 
 class Configuration(Table, frozen=True, kw_only=True):
-    """The whole file."""
+    """The whole of the file."""
 
     bundle: BundleTable
     store: StoreTable

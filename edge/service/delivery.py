@@ -1,4 +1,4 @@
-"""Delivering verdicts for as long as it takes."""
+"""Delivery of verdicts, tried for as long as it takes."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ class Deliverer(Loop):
     def stop(self) -> None:
         """End after the delivery that is under way."""
         super().stop()
-        self._store.judged.set()
+        self._store.scored.set()
 
     def _deliver_pending(self) -> None:
         """Try all that is pending once, or wait a second for it. Raises the last DeliveryFailed if none of it was
         taken; StoreFailed."""
-        self._store.judged.clear()
+        self._store.scored.clear()
         pending = self._store.outbox.pending(self._destination.name)
         if not pending:
-            self._store.judged.wait(1.0)
+            self._store.scored.wait(1.0)
         failures = []
         for one in pending:
             if self.stopping.is_set():

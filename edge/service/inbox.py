@@ -1,4 +1,4 @@
-"""What a source hands its images in to."""
+"""Inboxes, which sources hand their images in to."""
 
 from __future__ import annotations
 
@@ -38,5 +38,5 @@ class Inbox:
 
 
 def _name_of(path: Path) -> str:
-    """How a file is called in records: its own name, not where it lay."""
+    """The name of a file in records: its own, not where it lay."""
     return path.name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

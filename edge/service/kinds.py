@@ -45,7 +45,7 @@ class Surroundings:
     state: Callable[[], list[Route]]
 
     def inbox(self, kind: str) -> Inbox:
-        """Make what a source of a kind hands its images in to."""
+        """Make the inbox of a source. kind: by which records tell where an image came from."""
         return Inbox(self.store, self.bundle, kind)
 
 

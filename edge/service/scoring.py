@@ -1,4 +1,4 @@
-"""From images that wait to verdicts that are kept, one after the other."""
+"""Scoring: images that wait get their verdicts, one after the other."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _log = logging.getLogger(__name__)
 
 
 def open_trusted(table: BundleTable) -> Runtime:
-    """The configured bundle, ready to run: signed by a trusted key, if keys are configured, and computing on
+    """Open the configured bundle, ready to run: signed by a trusted key, if keys are configured, and computing on
     this machine what it was calibrated to.
 
     Raises BundleRefused, KeyRefused.
@@ -92,7 +92,7 @@ class Scorer(Loop):
         return DriftWatch(runtime.bundle, self._store.checks(runtime.bundle.digest, REMEMBERED))
 
     def is_stuck(self) -> bool:
-        """Whether one image takes longer than is configured."""
+        """Say whether one image takes longer than is configured."""
         return time.monotonic() - self._began > self._table.most_seconds
 
     def _score(self, arrived: Arrived, persistent: Retrying) -> None:

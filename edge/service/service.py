@@ -64,11 +64,11 @@ class Service:
         return state_routes(self._metrics, self.troubles)
 
     def states(self) -> list[tuple[str, bool]]:
-        """All parts by name, and whether each runs."""
+        """Give all parts by name, and whether each runs."""
         return [(part.name, part.is_alive()) for part in self._parts]
 
     def drifted(self) -> list[str]:
-        """The checks by which images are not any more like those of the calibration."""
+        """Give the checks by which images are not any more like those of the calibration."""
         return self.scorer.drift.drifted()
 
     def _sandbox(self) -> Sandbox:
@@ -76,7 +76,7 @@ class Service:
         return Sandbox(scoring.decoding_bytes, scoring.decoding_seconds)
 
     def bundle_digest(self) -> str:
-        """Of the bundle that scores now."""
+        """Give the digest of the bundle that scores now."""
         return self.scorer.runtime.bundle.digest
 
     def start(self) -> None:
@@ -86,11 +86,11 @@ class Service:
         _log.info("started with bundle %s, %d images waiting", self.bundle_digest(), self.store.waiting_count())
 
     def is_alive(self) -> bool:
-        """Whether all parts still run, and no image has been scored for longer than is configured."""
+        """Say whether all parts still run, and no image has been scored for longer than is configured."""
         return all(part.is_alive() for part in self._parts) and not self.scorer.is_stuck()
 
     def troubles(self) -> list[str]:
-        """What does not work now, a line each."""
+        """Say what does not work now, a line each."""
         ended = [f"{part.name} has ended" for part in self._parts if not part.is_alive()]
         stuck = ["scoring takes too long"] if self.scorer.is_stuck() else []
         return [*ended, *stuck, *filter(None, [self.store.failure])]

@@ -39,7 +39,7 @@ class SourceRefused(EdgeError):
 
 
 class DicomSource:
-    """The server; pynetdicom runs a thread for each association."""
+    """The receiver; pynetdicom runs a thread for each association."""
 
     name = "DICOM source"
 
@@ -67,7 +67,7 @@ class DicomSource:
             raise SourceRefused(f"DICOM source {self._table.address}:{self._table.port}: {error}") from error
 
     def is_alive(self) -> bool:
-        """Whether it listens."""
+        """Say whether it listens."""
         return self._server is not None
 
     def stop(self) -> None:
@@ -76,7 +76,7 @@ class DicomSource:
         self._server = None
 
     def join(self, timeout: float | None = None) -> None:
-        """`stop` has waited already."""
+        """Do nothing: `stop` has waited already."""
 
     def _configured(self) -> AE:
         table = self._table

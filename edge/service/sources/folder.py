@@ -28,7 +28,7 @@ _log = logging.getLogger(__name__)
 
 
 class FolderSource(Loop):
-    """Looks through one folder."""
+    """Looks through one folder again and again."""
 
     def __init__(self, table: FolderTable, inbox: Inbox) -> None:
         super().__init__(f"folder {table.path}")
@@ -49,7 +49,7 @@ class FolderSource(Loop):
             self.stopping.wait(self._table.every_seconds)
 
     def _tell(self, trouble: str) -> None:
-        """Once, however often it is looked."""
+        """Say a trouble once, however often it is looked."""
         if trouble and trouble != self._told:
             _log.warning("folder %s: %s", self._table.path, trouble)
         self._told = trouble
@@ -74,7 +74,7 @@ class FolderSource(Loop):
         return not path.name.startswith(".") and path.is_file()
 
     def _is_settled(self, path: Path) -> bool:
-        """Whether size and time have stayed the same for as long as configured, by this machine's clock that
+        """Say whether size and time have stayed the same for as long as configured, by this machine's clock that
         never jumps."""
         status = path.stat()
         now = time.monotonic()

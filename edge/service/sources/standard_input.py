@@ -49,11 +49,11 @@ class StandardInputSource(Loop):
             raise
 
     def is_alive(self) -> bool:
-        """True after the end of the input as well: that is no fault."""
+        """Say that it runs, after the end of the input as well: that is no fault."""
         return not self._broken
 
     def join(self, timeout: float | None = None) -> None:
-        """Nothing to wait for: a thread that waits for input ends with the process."""
+        """Do nothing: a thread that waits for input ends with the process."""
 
     def _answered(self, line: bytes) -> dict[str, str]:
         try:

@@ -1,4 +1,4 @@
-"""Removing images that nobody needs any more: the disk of a machine that runs for years is finite."""
+"""Removal of images that nobody needs any more: the disk of a machine that runs for years is finite."""
 
 from __future__ import annotations
 
