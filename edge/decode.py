@@ -1,4 +1,4 @@
-"""From an image's file to the graph's image: a frame at a time, or why there is none, in words."""
+"""Decoding: an image's file becomes the graph's image, a frame at a time, or it is said why there is none."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ Decode = Callable[[Path, int, Input], Decoded]
 
 
 def decode(path: Path, index: int, expected: Input, open_file: Callable[[Path], ImageFile] = open_image) -> Decoded:
-    """Decode frame `index`, from 0, of a file and preprocess it; whatever the file does, it is answered."""
+    """Decode frame `index`, from 0, of a file and preprocess it; whatever the file does, there is an answer."""
     frames, name = 1, ""
     try:
         file = open_file(path)

@@ -9,12 +9,13 @@ PREFIX = "sha256:"
 
 
 def digest_of(data: bytes | bytearray) -> str:
-    """Of bytes."""
+    """Give the digest of bytes."""
     return PREFIX + hashlib.sha256(data).hexdigest()
 
 
 def digest_of_file(path: Path) -> str | None:
-    """Of a file's bytes, None where there are none to read; a pipe would be waited for without end."""
+    """Give the digest of a file's bytes; None where they cannot be read, and for what is no regular file, since a pipe
+    would be waited for without end."""
     try:
         if not path.is_file():
             return None

@@ -56,7 +56,7 @@ class DriftTest:
 
     @classmethod
     def of(cls, bundle: Bundle, check: str, images_between_false_alarms: float = 100_000.0) -> DriftTest:
-        """For one of a bundle's checks. Raises ValueError for a check that it has not."""
+        """Make the test of one of a bundle's checks. Raises ValueError for a check that it has not."""
         text = bundle.session.get_modelmeta().custom_metadata_map.get(CALIBRATION_KEY, "")
         statistics = msgspec.json.decode(text, type=Calibration).statistics if text else {}
         if check not in statistics:
@@ -65,7 +65,7 @@ class DriftTest:
 
     @property
     def drifted(self) -> bool:
-        """Whether the alarm is raised. It stays so until the level falls again: images are usual again."""
+        """True while the alarm is raised. It stays so until the level falls again: images are usual again."""
         return self.level >= self.images_between_false_alarms
 
     def observe(self, statistic: float) -> float:

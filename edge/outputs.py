@@ -1,4 +1,4 @@
-"""From the graph's outputs, arrays by name, to the records of a verdict."""
+"""The graph's outputs, arrays by name, as the records of a verdict."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a frame to the graph's `image`, as the bundle's manifest says."""
+"""Preprocessing: a frame becomes the graph's `image`, as the bundle's manifest says."""
 
 from __future__ import annotations
 
@@ -56,16 +56,16 @@ def check_header(header: Header, expected: Input) -> None:
 
 
 def _container_bits(header: Header, expected: Input) -> int | None:
-    """What bits a header must say: formats without DICOM's BitsStored say their container's, 8 or 16."""
+    """The bits that a header must say: formats without DICOM's BitsStored say their container's, 8 or 16."""
     if expected.bits_stored is None or header.photometric_interpretation is not None:
         return expected.bits_stored
     return next((bits for bits in (8, 16, 32) if bits >= expected.bits_stored), None)
 
 
 def preprocess(frame: Frame, expected: Input) -> NDArray[np.float32]:
-    """The graph's image, float32 [1, C, H, W].
+    """Make the graph's image, float32 [1, C, H, W], of a frame.
 
-    Crop, modality LUT, MONOCHROME1 or 2 turned round, resize by area averaging, offset and scale.
+    In this order: crop, modality LUT, MONOCHROME1 or 2 turned round, resize by area averaging, offset and scale.
     Raises ImageRefused for a frame that `check_header` refuses, values beyond the stored bits, NaN
     or infinity, and a field without any content.
     """

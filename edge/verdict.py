@@ -80,7 +80,7 @@ class CheckResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CompactMap(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the network looked: uint8 codes in row order, in base64 in JSON. A cell is `cell` x
+    """The map of where the network looked: uint8 codes in row order, in base64 in JSON. A cell is `cell` x
     `cell` pixels of the network's image; its value is low + code / 255 (high - low)."""
 
     kind: str
@@ -94,7 +94,7 @@ class CompactMap(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BundleReference(msgspec.Struct, frozen=True, kw_only=True):
-    """Which bundle: its name, version and the digest of its file."""
+    """The bundle that gave a verdict: its name, version and the digest of its file."""
 
     name: str
     version: str
@@ -102,7 +102,7 @@ class BundleReference(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of one frame.
+    """Everything that is known of one frame.
 
     outcome: accepted (measured, nothing unusual), flagged (measured, but a check says that the input
     is unusual) or refused (not measured). reasons: in words, empty if accepted. frame: from 1.
@@ -132,7 +132,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def json_schema() -> dict[str, Any]:
-    """The JSON Schema (2020-12) of a verdict as `fisherlens score --json` prints it."""
+    """Make the JSON Schema (2020-12) of a verdict as `fisherlens score --json` prints it."""
     schema = msgspec.json.schema(Verdict)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Fisherlens verdict", **schema}
 

@@ -71,7 +71,7 @@ def _caption(verdicts: Sequence[Verdict], common: str) -> str | None:
 
 
 def _common_words(names: Sequence[str]) -> str:
-    """What all names begin with, in whole words: said once, below the table."""
+    """The words that all names begin with, which are said once, below the table."""
     if len(set(names)) < 2:
         return ""
     shared = takewhile(lambda words: len(set(words)) == 1, zip(*(name.split(" ") for name in names), strict=False))

@@ -1,4 +1,4 @@
-"""What an ONNX file may hold to be opened: everything inside it, in standard operators.
+"""Admission of ONNX files: one is opened if all it needs is inside it, in standard operators.
 
 ONNX Runtime would read tensors from other files that a model names, and fail in its own words at operators
 that it does not know. The file is parsed here just as far as this needs (onnx.proto3, IR version 13;

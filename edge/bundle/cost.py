@@ -1,4 +1,4 @@
-"""What a verdict costs on this machine, beside the bare forward pass."""
+"""The cost of a verdict on this machine, beside the bare forward pass."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FORWARD_PREFIX = "forward/"
 
 
 def verdict_seconds(bundle: Bundle, image: NDArray[np.float32], explain: bool, runs: int = 9) -> float:
-    """Median seconds of one run of the graph."""
+    """Measure the median seconds of one run of the graph."""
     bundle.run(image, explain)
     times = []
     for _ in range(runs):
@@ -28,7 +28,7 @@ def verdict_seconds(bundle: Bundle, image: NDArray[np.float32], explain: bool, r
 
 
 def forward_seconds(bundle: Bundle, image: NDArray[np.float32], runs: int = 9) -> float:
-    """Median seconds that the forward pass's own nodes take, from ONNX Runtime's profiler: the
+    """Measure the median seconds that the forward pass's own nodes take, by ONNX Runtime's profiler: the
     device has nothing that could cut the graph in two."""
     with tempfile.TemporaryDirectory() as folder:
         profiled = open_bundle(bundle.path, profile=Path(folder) / "profile")

@@ -34,7 +34,7 @@ class Golden(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def near(cls, image: NDArray[np.float32]) -> Golden:
-        """The image [1, C, H, W] in 256 steps of its range, without outputs yet."""
+        """Code an image [1, C, H, W] in 256 steps of its range, without outputs yet."""
         low, high = float(image.min()), float(image.max())
         step = (high - low) / 255
         codes = np.rint((image - low) / step).astype(np.uint8)
@@ -42,7 +42,7 @@ class Golden(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_golden(bundle: Bundle) -> Golden:
-    """A bundle's golden vectors. Raises BundleRefused if it has none."""
+    """Read a bundle's golden vectors. Raises BundleRefused if it has none."""
     text = bundle.session.get_modelmeta().custom_metadata_map.get(GOLDEN_KEY)
     if text is None:
         raise BundleRefused(f"bundle {bundle.path}: no golden vectors; export the network again")
@@ -50,13 +50,13 @@ def read_golden(bundle: Bundle) -> Golden:
 
 
 def self_test(bundle: Bundle) -> tuple[float, float]:
-    """The largest difference of this machine's outputs from the bundle's golden ones, and the largest that is
+    """Give the largest difference of this machine's outputs from the bundle's golden ones, and the largest that is
     expected: both relative. Raises BundleRefused if it has none."""
     return worst_difference(bundle, read_golden(bundle)), bundle.manifest.parity.tolerance
 
 
 def worst_difference(bundle: Bundle, golden: Golden) -> float:
-    """The largest difference of this machine's outputs from the golden ones, relative to the output's
+    """Give the largest difference of this machine's outputs from the golden ones, relative to the output's
     largest magnitude. What is counted, not computed, may be one count off: codes of the map, and images
     of the calibration that are as unusual."""
     outputs = bundle.run(golden.image, explain=True)

@@ -1,4 +1,4 @@
-"""The bundle's manifest: what stands in the ONNX file's metadata beside the graph."""
+"""The bundle's manifest, which stands in the ONNX file's metadata beside the graph."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FORMAT = 2
 
 
 class Input(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which frames are accepted, and the way from a frame's pixels to the graph's `image`.
+    """The frames that are accepted, and the way from a frame's pixels to the graph's `image`.
 
     modality, rows, columns, bits_stored: what a frame must be (DICOM keywords); null accepts any.
     pixel_spacing: smallest and largest side of a pixel on the detector, in mm; null accepts any.
@@ -47,7 +47,7 @@ class Measurand(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Coverage(msgspec.Struct, frozen=True, kw_only=True):
-    """How the expanded uncertainty U = k u was found.
+    """The coverage factors of the expanded uncertainty U = k u, and how they were found.
 
     factors: k for each measurand. basis: "conformal", split conformal calibration on
     `calibration_size` images with known values.
@@ -91,8 +91,8 @@ _MEANINGS_BEFORE = {
 
 
 class Calibration(msgspec.Struct, frozen=True, kw_only=True):
-    """What stands under CALIBRATION_KEY: the statistics of the usual images that the p-values count over,
-    for each check by name."""
+    """The statistics of the usual images that the p-values count over, for each check by name; under CALIBRATION_KEY
+    in the file's metadata."""
 
     statistics: dict[str, list[float]]
 
@@ -109,7 +109,7 @@ class Map(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Fisher(msgspec.Struct, frozen=True, kw_only=True):
-    """How the Fisher quantities are computed: score factors exactly, or by fixed random probes."""
+    """The way in which the Fisher quantities are computed: score factors exactly, or by fixed random probes."""
 
     exact: bool
     passes: int
@@ -135,7 +135,7 @@ class Design(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Budget(msgspec.Struct, frozen=True, kw_only=True):
-    """What the check was allowed to cost, and what that gave up: the chosen design, and the best one
+    """The limit on what the check may cost, and what that gave up: the chosen design, and the best one
     that was seen at any cost. Both were measured on so many `images` with a stand-in perturbation."""
 
     limit: float
@@ -146,7 +146,7 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class InputNoise(msgspec.Struct, frozen=True, kw_only=True):
-    """What the graph takes the image to be uncertain by: variance constant^2 + proportional x per pixel,
+    """The uncertainty that the graph takes the image to have: variance constant^2 + proportional x per pixel,
     in its unit; propagated to first order, or by so many stored draws."""
 
     constant: float
@@ -171,8 +171,8 @@ class Parity(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Recalibration(msgspec.Struct, frozen=True, kw_only=True):
-    """That the p-values count over usual images of one site. of: digest of the bundle that was recalibrated. source:
-    where the images are from, in words."""
+    """The note that the p-values count over usual images of one site. of: digest of the bundle that was
+    recalibrated. source: where the images are from, in words."""
 
     of: str
     images: int

@@ -28,11 +28,12 @@ class Bundle:
 
     @property
     def image_shape(self) -> tuple[int, ...]:
-        """[1, C, H, W] of the graph's image."""
+        """The shape of the graph's image, [1, C, H, W]."""
         return tuple(self.session.get_inputs()[0].shape)
 
     def run(self, image: NDArray[np.float32], explain: bool) -> dict[str, NDArray]:
-        """All outputs of the graph by name, for one image [1, C, H, W]."""
+        """Run the graph on one image [1, C, H, W] and give all of its outputs by name. explain: with the map, whatever
+        the checks say."""
         names = [output.name for output in self.session.get_outputs()]
         feeds = {"image": image, "explain": np.array(explain)}
         return dict(zip(names, self.session.run(names, feeds), strict=True))
@@ -49,7 +50,7 @@ def open_bundle(path: str | Path, threads: int | None = None, profile: Path | No
 
 
 def bundle_of(path: Path, data: bytes, threads: int | None = None, profile: Path | None = None) -> Bundle:
-    """The bundle whose bytes `read_bundle` gave, so that the bytes whose signature was checked are those that run.
+    """Open the bundle whose bytes `read_bundle` gave, so that the bytes whose signature was checked are those that run.
 
     Raises BundleRefused as `open_bundle` does.
     """
@@ -62,7 +63,7 @@ def bundle_of(path: Path, data: bytes, threads: int | None = None, profile: Path
 
 
 def read_bundle(path: Path) -> bytes:
-    """A bundle's bytes. Raises BundleRefused for a file that cannot be read, is larger than MAX_BYTES, or
+    """Read a bundle's bytes. Raises BundleRefused for a file that cannot be read, is larger than MAX_BYTES, or
     needs anything beside itself."""
     try:
         size = path.stat().st_size
@@ -79,7 +80,7 @@ def read_bundle(path: Path) -> bytes:
 
 
 def open_session(model: bytes | Path, threads: int | None = None, profile: Path | None = None) -> Session:
-    """A session of ONNX Runtime on the processor that logs errors only: the one way to it, behind which what must be
+    """Open a session of ONNX Runtime on the processor that logs errors only. This is the one way to it: what must be
     set before it is imported has been set.
 
     model: an ONNX file's bytes, or its path. threads: that a run uses, None for as many as there are cores. profile:

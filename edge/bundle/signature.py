@@ -1,4 +1,4 @@
-"""Who vouches for a bundle: a detached Ed25519 signature (RFC 8032) over the whole file.
+"""Signatures, by which somebody vouches for a bundle: a detached Ed25519 signature (RFC 8032) over the whole file.
 
 `bundle.onnx.sig` holds the 64 bytes of the signature and nothing else, and keys are PEM files, so that
 OpenSSL signs and verifies as well:
@@ -28,7 +28,7 @@ class KeyRefused(EdgeError):
 
 
 def signature_path(bundle: Path) -> Path:
-    """Where a bundle's signature lies."""
+    """Give the path of a bundle's signature."""
     return bundle.with_name(bundle.name + ".sig")
 
 
@@ -45,13 +45,13 @@ def sign(bundle: Path, key: Path, password: bytes | None = None) -> Path:
 
 @dataclass(frozen=True)
 class TrustedKeys:
-    """Public keys by their file's name. verify: says by which of them a bundle is signed."""
+    """Public keys by their file's name, of which one must have signed a bundle."""
 
     keys: dict[str, Ed25519PublicKey]
 
     @classmethod
     def open(cls, folder: Path) -> TrustedKeys:
-        """All keys of a folder, one in each .pem file.
+        """Read all keys of a folder, one in each .pem file.
 
         Raises KeyRefused for a folder that is missing or has none, and for a file that holds no Ed25519
         public key: one that is not understood must not be passed over in silence.
@@ -64,7 +64,7 @@ class TrustedKeys:
         return cls(keys)
 
     def verify(self, bundle: Path, data: bytes) -> str:
-        """The name of the key by which `data`, the bytes of `bundle`, are signed.
+        """Give the name of the key by which `data`, the bytes of `bundle`, are signed.
 
         Raises BundleRefused for a signature that is missing, damaged, or of no key in here.
         """

@@ -76,7 +76,7 @@ def score(
         else:
             for_table.append(verdict)
         if map_dir and verdict.map and image is not None:
-            maps = Maps(verdict.map, image, _finer(runtime, path, verdict.frame, map_phases))
+            maps = FrameMap(verdict.map, image, _finer(runtime, path, verdict.frame, map_phases))
             written = _written(map_dir, _picture_name(verdict, images), maps, map_values)
             unwritten += not written or (map_phases > 1 and maps.finer is None)
     if not as_json:
@@ -111,9 +111,9 @@ def _picture_name(verdict: Verdict, images: tuple[Path, ...]) -> str:
 
 
 @dataclass(frozen=True)
-class Maps:
-    """The pictures to write of one frame: its compact map, the graph's image, and a finer map's
-    values [rows, columns] if one was asked for."""
+class FrameMap:
+    """The map of one frame that is to be written: compact, with the graph's image, and a finer map's values
+    [rows, columns] if one was asked for."""
 
     compact: CompactMap
     image: Image
@@ -139,7 +139,7 @@ def _finer(runtime: Runtime, path: Path, number: int, phases: int) -> NDArray[np
         return None
 
 
-def _written(folder: Path, name: str, maps: Maps, values: bool) -> bool:
+def _written(folder: Path, name: str, maps: FrameMap, values: bool) -> bool:
     """Write the map and its overlay; say on standard error if that fails."""
     codes = map_picture(maps.compact) if maps.finer is None else as_codes(maps.finer)
     try:

@@ -22,7 +22,7 @@ EXIT_BROKEN = 1
 
 
 def _log_what_is_ours() -> None:
-    """To standard error. Of libraries only errors, and of those that read DICOM nothing: what they say may quote
+    """Log to standard error. Of libraries only errors, and of those that read DICOM nothing: what they say may quote
     a patient's data, and what matters of it is said by us."""
     logging.basicConfig(level=logging.ERROR, stream=sys.stderr, format="%(levelname)s %(message)s")
     logging.getLogger("fisherlens").setLevel(logging.INFO)
@@ -33,7 +33,7 @@ def _log_what_is_ours() -> None:
 
 
 class _Asked:
-    """What signals have asked for."""
+    """The requests that came by signal."""
 
     def __init__(self) -> None:
         self.to_stop = self.to_reload = False
@@ -43,7 +43,7 @@ class _Asked:
                 signal.signal(getattr(signal, name), self._take)
 
     def wait(self, seconds: float) -> None:
-        """Until something is asked for, but no longer than `seconds`."""
+        """Wait until something is asked for, but no longer than `seconds`."""
         self._event.wait(seconds)
         self._event.clear()
 

@@ -20,7 +20,7 @@ from ..reading import Frame, Header
 
 
 def finest(bundle: Bundle, header: Header) -> int:
-    """The phases at which a map has a value for every pixel of such a frame."""
+    """Give the phases at which a map has a value for every pixel of such a frame."""
     return round(max(_spacing(bundle, header)))
 
 
@@ -30,7 +30,7 @@ def finer_map(
     phases: int,
     progress: Callable[[Iterable[tuple[int, int]]], Iterable[tuple[int, int]]] = lambda shifts: shifts,
 ) -> NDArray[np.float32]:
-    """The map with `phases` times as many rows and columns, by phases^2 runs of the graph: float32, in the
+    """Compute the map with `phases` times as many rows and columns, by phases^2 runs of the graph: float32, in the
     map's quantity.
 
     Where the shifted field reaches beyond the frame, that is mirrored. Raises ImageRefused as scoring
@@ -62,7 +62,7 @@ def _spacing(bundle: Bundle, header: Header) -> tuple[float, float]:
 
 
 def _shifted(frame: Frame, rows: int, columns: int) -> Frame:
-    """What lies so many pixels below and right of each, in its place."""
+    """The frame moved up by `rows` and left by `columns` pixels, mirrored at its border."""
     pad = [(max(0, -shift), max(0, shift)) for shift in (rows, columns)]
     pixels = np.pad(frame.pixels, [*pad, *[(0, 0)] * (frame.pixels.ndim - 2)], mode="reflect")
     height, width = frame.pixels.shape[:2]

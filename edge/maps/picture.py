@@ -12,23 +12,23 @@ _STRENGTH = 0.6
 
 
 def map_picture(compact: CompactMap) -> NDArray[np.uint8]:
-    """The codes as a grey picture of rows x columns pixels."""
+    """Give the codes as a grey picture of rows x columns pixels."""
     return np.frombuffer(compact.codes, np.uint8).reshape(compact.rows, compact.columns)
 
 
 def coloured_map(compact: CompactMap) -> NDArray[np.uint8]:
-    """The codes in colour, BGR uint8 of rows x columns pixels."""
+    """Give the codes in colour, BGR uint8 of rows x columns pixels."""
     return cv2.applyColorMap(map_picture(compact), cv2.COLORMAP_INFERNO).astype(np.uint8)
 
 
 def as_codes(values: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """A finer map's values as codes from its lowest to its highest."""
+    """Give a finer map's values as codes from its lowest to its highest."""
     low, high = values.min(), values.max()
     return np.rint((values - low) / max(high - low, 1e-30) * 255.0).astype(np.uint8)
 
 
 def upsampled(compact: CompactMap, shape: tuple[int, int]) -> NDArray[np.float32]:
-    """The map's values for every pixel of the network's image, of that height and width, by linear
+    """Give the map's values for every pixel of the network's image, of that height and width, by linear
     interpolation between the centres of the cells: float32 [height, width], in the map's quantity."""
     values = compact.low + map_picture(compact).astype(np.float32) / 255.0 * (compact.high - compact.low)
     return _spread(values, compact, shape)
@@ -41,8 +41,8 @@ def _spread(grid: NDArray, compact: CompactMap, shape: tuple[int, int]) -> NDArr
 
 
 def image_picture(image: NDArray[np.float32], longer_side: int = 1024) -> NDArray[np.uint8]:
-    """The graph's image [1, C, H, W] in grey, uint8, at most `longer_side` pixels wide or high, from its 0.5th to
-    its 99.5th percentile."""
+    """Draw the graph's image [1, C, H, W] in grey, uint8, at most `longer_side` pixels wide or high, from its 0.5th
+    to its 99.5th percentile."""
     height, width = image.shape[2:]
     scale = min(1.0, longer_side / max(height, width))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
@@ -55,7 +55,7 @@ def overlay_picture(
     longer_side: int = 1024,
     codes: NDArray[np.uint8] | None = None,
 ) -> NDArray[np.uint8]:
-    """The map in colour over the graph's image [1, C, H, W], BGR uint8, at most `longer_side`
+    """Draw the map in colour over the graph's image [1, C, H, W], BGR uint8, at most `longer_side`
     pixels wide or high. The image is shown from its 0.5th to its 99.5th percentile; where the map is at its low end
     it stays grey. `codes` of a finer map stand in for the compact one's."""
     grey = cv2.cvtColor(image_picture(image, longer_side), cv2.COLOR_GRAY2BGR)
@@ -72,5 +72,5 @@ def _windowed(image: NDArray[np.float32]) -> NDArray[np.uint8]:
 
 
 def as_png(picture: NDArray[np.uint8]) -> bytes:
-    """A picture as the bytes of a PNG file."""
+    """Write a picture as the bytes of a PNG file."""
     return cv2.imencode(".png", picture)[1].tobytes()

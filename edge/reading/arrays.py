@@ -13,7 +13,7 @@ from .frame import Frame, ImageFile, array_header
 
 
 def as_npy(array: NDArray) -> bytes:
-    """An array as the bytes of a .npy file."""
+    """Write an array as the bytes of a .npy file."""
     buffer = BytesIO()
     np.save(buffer, array, allow_pickle=False)
     return buffer.getvalue()

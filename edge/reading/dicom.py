@@ -90,8 +90,8 @@ def _header(dataset: pydicom.Dataset) -> Header:
 
 
 def _pixel_spacing(dataset: pydicom.Dataset) -> float | None:
-    """Of the detector where it is told (ImagerPixelSpacing, PS3.3 10.7.1.3), else PixelSpacing; where pixels
-    are not square, the side of the square of their area."""
+    """The spacing on the detector where it is told (ImagerPixelSpacing, PS3.3 10.7.1.3), else PixelSpacing; where
+    pixels are not square, the side of the square of their area."""
     spacing = dataset.get("ImagerPixelSpacing") or dataset.get("PixelSpacing")
     try:
         rows, columns = (float(side) for side in spacing)

@@ -1,4 +1,4 @@
-"""From a path to an opened image, by what the file begins with and not by its name."""
+"""Opening image files, by what they begin with and not by their names."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _opened(path: Path, start: bytes) -> ImageFile:
 
 
 def is_dicom(path: Path) -> bool:
-    """Whether a file begins as DICOM's do (PS3.10 7.1), whatever follows."""
+    """Say whether a file begins as DICOM's do (PS3.10 7.1), whatever follows."""
     try:
         return _beginning(path)[_MAGIC:] == b"DICM"
     except ImageRefused:

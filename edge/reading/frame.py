@@ -1,4 +1,4 @@
-"""What a reader gives: a header that is known before decoding, and frames of stored values."""
+"""The frames that a reader gives: a header that is known before decoding, and frames of stored values."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MAX_FRAMES = 10_000
 
 @dataclass(frozen=True)
 class Header:
-    """What a file says of its frames, in DICOM's terms; None where its format does not say.
+    """The properties that a file states of its frames, in DICOM's terms; None where its format does not say.
 
     bits_stored: significant bits of the stored values; None for floating point. pixel_spacing: side of
     a pixel on the detector, mm.
@@ -41,7 +41,7 @@ class Header:
 
 @dataclass(frozen=True)
 class Frame:
-    """One frame.
+    """One frame as it is stored.
 
     pixels: stored values, [rows, columns] or [rows, columns, samples], in the file's dtype.
     modality_lut: from stored to output values (PS3.3 C.11.1), None for no change. Presentation
@@ -54,7 +54,7 @@ class Frame:
 
     @classmethod
     def of(cls, array: Pixels) -> Frame:
-        """A frame of an array: [rows, columns] or [rows, columns, samples]."""
+        """Make a frame of an array: [rows, columns] or [rows, columns, samples]."""
         return cls(array_header(array.shape, array.dtype), array)
 
 
@@ -72,7 +72,7 @@ class ImageFile:
 
 
 def array_header(shape: tuple[int, ...], dtype: np.dtype[Any], frames: int = 1) -> Header:
-    """The header of one frame of numbers.
+    """Make the header of frames of numbers, of one frame's shape.
 
     Raises ImageRefused for other than numbers in two or three dimensions.
     """

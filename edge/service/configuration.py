@@ -1,9 +1,11 @@
-"""What an administrator sets: one TOML file."""
+"""The configuration that an administrator writes: one TOML file."""
 
 from __future__ import annotations
 
+import ssl
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -27,17 +29,17 @@ class Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class BundleTable(Table, frozen=True, kw_only=True):
-    """path: the bundle, with its signature beside it. trusted_keys: folder of public keys; None runs a
-    bundle whoever signed it."""
+    """The bundle that scores. path: of its file, with its signature beside it. trusted_keys: folder of public keys;
+    None runs a bundle whoever signed it."""
 
     path: Path
     trusted_keys: Path | None = None
 
 
 class StoreTable(Table, frozen=True, kw_only=True):
-    """folder: of the database and the images. most_image_bytes: a larger file is not taken from any source.
-    most_waiting_bytes: images beyond this are not taken until some are scored. keep_images_days: how long an
-    image stays that is scored and delivered everywhere; its verdicts stay for good."""
+    """The service's memory. folder: of the database and the images. most_image_bytes: a larger file is not taken from
+    any source. most_waiting_bytes: images beyond this are not taken until some are scored. keep_images_days: how long
+    an image stays that is scored and delivered everywhere; its verdicts stay for good."""
 
     folder: Path
     most_image_bytes: Bytes = 2**28
@@ -46,8 +48,9 @@ class StoreTable(Table, frozen=True, kw_only=True):
 
 
 class ScoringTable(Table, frozen=True, kw_only=True):
-    """decoding_seconds, decoding_bytes: what the process that reads files may take for one frame. most_seconds:
-    an image that is scored for longer means that the service hangs, and ends it to be started again."""
+    """Bounds on scoring an image. decoding_seconds, decoding_bytes: what the process that reads files may take for one
+    frame. most_seconds: an image that is scored for longer means that the service hangs, and ends it to be started
+    again. explain: when a verdict has its map."""
 
     explain: Explain = "flagged"
     most_seconds: Seconds = 600.0
@@ -73,9 +76,28 @@ class TlsTable(Table, frozen=True, kw_only=True):
     key: Path
     authorities: Path | None = None
 
+    def server_context(self) -> ssl.SSLContext:
+        """Make the context of a server, TLS 1.2 or newer, with a certificate asked of the client where there are
+        authorities (PS3.15 B.12: BCP 195). Raises OSError."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.load_cert_chain(self.certificate, self.key)
+        if self.authorities is not None:
+            context.load_verify_locations(self.authorities)
+            context.verify_mode = ssl.CERT_REQUIRED
+        return context
+
+    def client_context(self) -> ssl.SSLContext:
+        """Make the context of a client, TLS 1.2 or newer, that asks the server for a certificate of the authorities, or
+        of the system's where there are none. Raises OSError."""
+        context = ssl.create_default_context(cafile=self.authorities)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.load_cert_chain(self.certificate, self.key)
+        return context
+
 
 class PeerTable(Table, frozen=True, kw_only=True):
-    """Who may send: an AE title from an address."""
+    """A peer that may send: an AE title at an address."""
 
     ae_title: AETitle
     address: str
@@ -96,7 +118,7 @@ class DicomSourceTable(Table, frozen=True, kw_only=True):
 
 
 class WebTable(Table, frozen=True, kw_only=True):
-    """Where something answers over HTTP: on this machine alone, unless `address` says otherwise."""
+    """A server over HTTP: for this machine alone, unless `address` says otherwise."""
 
     port: Port
     address: str = "127.0.0.1"
@@ -135,18 +157,30 @@ class CameraTable(Table, frozen=True, kw_only=True):
     most_idle_seconds: Seconds = 10.0
 
 
-class SourceTables(Table, frozen=True, kw_only=True):
-    """Where images come from."""
+class Kinds(Table, frozen=True, kw_only=True):
+    """Tables of several kinds, a field a kind: a table or None, or any number of tables."""
+
+    def all(self) -> Iterator[tuple[str, Any]]:
+        """Give all tables that the file has, each with its kind, in the order of the fields."""
+        for kind in self.__struct_fields__:
+            value = getattr(self, kind)
+            for table in value if isinstance(value, tuple) else (value,):
+                if table is not None:
+                    yield kind, table
+
+
+class SourceTables(Kinds, frozen=True, kw_only=True):
+    """The sources, which images come from."""
 
     folder: tuple[FolderTable, ...] = ()
+    camera: tuple[CameraTable, ...] = ()
+    standard_input: StandardInputTable | None = None
     dicom: DicomSourceTable | None = None
     http: HttpTable | None = None
-    standard_input: StandardInputTable | None = None
-    camera: tuple[CameraTable, ...] = ()
 
 
 class DestinationTable(Table, frozen=True, kw_only=True):
-    """name: by which the store remembers what this destination has been given."""
+    """A destination. name: by which the store remembers what it has been given."""
 
     name: Name
 
@@ -157,7 +191,7 @@ class JsonLinesTable(DestinationTable, frozen=True, kw_only=True):
     path: Path
 
 
-class ArchiveTable(DestinationTable, frozen=True, kw_only=True):
+class DicomDestinationTable(DestinationTable, frozen=True, kw_only=True):
     """A DICOM archive that reports and, with `maps`, maps are sent to. seconds: it is waited for."""
 
     host: str
@@ -183,16 +217,16 @@ class MqttTable(DestinationTable, frozen=True, kw_only=True):
     seconds: Seconds = 30.0
 
 
-class DestinationTables(Table, frozen=True, kw_only=True):
-    """Where verdicts go to."""
+class DestinationTables(Kinds, frozen=True, kw_only=True):
+    """The destinations, which verdicts go to."""
 
     json_lines: tuple[JsonLinesTable, ...] = ()
-    archive: tuple[ArchiveTable, ...] = ()
     mqtt: tuple[MqttTable, ...] = ()
+    archive: tuple[DicomDestinationTable, ...] = ()
 
 
 class Configuration(Table, frozen=True, kw_only=True):
-    """The whole file."""
+    """The whole of the file."""
 
     bundle: BundleTable
     store: StoreTable
@@ -221,9 +255,7 @@ def read_configuration(path: Path) -> Configuration:
         raise ConfigurationRefused(f"configuration {path}: {error.strerror}") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ConfigurationRefused(f"configuration {path}: {error}") from error
-    destination = found.destination
-    tables: tuple[DestinationTable, ...] = (*destination.json_lines, *destination.archive, *destination.mqtt)
-    names = [table.name for table in tables]
+    names = [table.name for _, table in found.destination.all()]
     twice = {name for name in names if names.count(name) > 1}
     if twice:
         raise ConfigurationRefused(f"configuration {path}: two destinations are named {sorted(twice)[0]!r}")

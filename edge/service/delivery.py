@@ -1,47 +1,46 @@
-"""Delivering verdicts for as long as it takes."""
+"""Delivery of verdicts, tried for as long as it takes."""
 
 from __future__ import annotations
 
-import threading
 from contextlib import suppress
 
 from ..errors import EdgeError
 from .destinations import DeliveryFailed, Destination
 from .faults import reach
-from .patience import patiently
+from .loop import Loop
+from .patience import retrying
 from .store import Store
 from .store.outbox import Pending
 
 
-class Deliverer(threading.Thread):
+class Deliverer(Loop):
     """Delivers to one destination. When nothing could be delivered it pauses, longer each time."""
 
     def __init__(self, store: Store, destination: Destination) -> None:
-        super().__init__(name=f"delivery to {destination.name}", daemon=True)
+        super().__init__(f"delivery to {destination.name}")
         self._store, self._destination = store, destination
-        self._stopping = threading.Event()
 
     def run(self) -> None:
-        persistent = patiently(self.name, EdgeError, self._stopping)
-        while not self._stopping.is_set():
+        persistent = retrying(self.name, EdgeError, self.stopping)
+        while not self.stopping.is_set():
             with suppress(EdgeError):  # only once the service is stopped: what is pending stays so
                 persistent(self._deliver_pending)
 
     def stop(self) -> None:
         """End after the delivery that is under way."""
-        self._stopping.set()
-        self._store.judged.set()
+        super().stop()
+        self._store.scored.set()
 
     def _deliver_pending(self) -> None:
         """Try all that is pending once, or wait a second for it. Raises the last DeliveryFailed if none of it was
         taken; StoreFailed."""
-        self._store.judged.clear()
+        self._store.scored.clear()
         pending = self._store.outbox.pending(self._destination.name)
         if not pending:
-            self._store.judged.wait(1.0)
+            self._store.scored.wait(1.0)
         failures = []
         for one in pending:
-            if self._stopping.is_set():
+            if self.stopping.is_set():
                 return
             try:
                 self._deliver(one)

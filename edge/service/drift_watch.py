@@ -1,4 +1,4 @@
-"""Drift, tested on the service's stream of verdicts."""
+"""Watching for drift, tested on the service's stream of verdicts."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ class DriftWatch:
             _log.warning("drift: the images are not any more like those of the calibration, by check %s", name)
 
     def drifted(self) -> list[str]:
-        """The checks whose alarm is raised."""
+        """Give the checks whose alarm is raised."""
         return [name for name, test in self._tests.items() if test.drifted]
 
     def levels(self) -> dict[str, float]:
-        """How much each check has against the images being usual; 100,000 raises its alarm."""
+        """Give for each check how much speaks against the images being usual; 100,000 raises its alarm."""
         return {name: test.level for name, test in self._tests.items()}
 
     def _take(self, checks: Sequence[CheckResult]) -> None:

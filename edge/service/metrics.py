@@ -1,4 +1,4 @@
-"""What Prometheus reads: counts of the store, and times."""
+"""Metrics for Prometheus: counts of the store, and times."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 
 class Metrics(Collector):
-    """Counts are read from the store when they are asked for, and so outlive a restart. scoring: seconds that
-    the verdicts on an image took. drift: gives the tests for drift of the bundle that scores."""
+    """The service's metrics. Counts are read from the store when they are asked for, and so outlive a restart.
+    scoring: seconds that the verdicts on an image took. drift: gives the tests for drift of the bundle that scores."""
 
     def __init__(self, store: Store, drift: Callable[[], DriftWatch]) -> None:
         self._store, self._drift = store, drift
@@ -30,11 +30,11 @@ class Metrics(Collector):
         )
 
     def text(self) -> bytes:
-        """All metrics, in Prometheus' text format."""
+        """Write all metrics in Prometheus' text format."""
         return generate_latest(self._registry)
 
     def collect(self) -> Iterator[Metric]:
-        """Called by the registry."""
+        """Read all counts now; the registry calls this."""
         waiting = GaugeMetricFamily("fisherlens_images_waiting", "Images that are to be scored")
         waiting.add_metric([], self._store.waiting_count())
         yield waiting

@@ -1,4 +1,4 @@
-"""Trying again for as long as it takes, until the service is stopped."""
+"""Retrying for as long as it takes, until the service is stopped."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ LONGEST_PAUSE_SECONDS = 60.0
 _log = logging.getLogger(__name__)
 
 
-def patiently(what: str, passing: type[EdgeError], stopping: threading.Event) -> Retrying:
-    """Calls a function until it succeeds, again whenever it raises `passing`: after half a second, then after
-    twice as long each time up to a minute, by a clock that does not jump. Each failure is logged as
-    `what`. Once `stopping` is set, the failure is raised."""
+def retrying(what: str, passing: type[EdgeError], stopping: threading.Event) -> Retrying:
+    """Make a caller that calls a function until it succeeds, again whenever it raises `passing`: after half a second,
+    then after twice as long each time up to a minute, by a clock that does not jump. Each failure is logged as `what`.
+    Once `stopping` is set, the failure is raised."""
 
     def told(state: RetryCallState) -> None:
         assert state.outcome is not None

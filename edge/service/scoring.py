@@ -1,10 +1,9 @@
-"""From images that wait to verdicts that are kept, one after the other."""
+"""Scoring: images that wait get their verdicts, one after the other."""
 
 from __future__ import annotations
 
 import logging
 import math
-import threading
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -23,15 +22,16 @@ from ..verdict import Verdict
 from .configuration import BundleTable, ScoringTable
 from .drift_watch import REMEMBERED, DriftWatch
 from .faults import reach
+from .loop import Loop
 from .metrics import Metrics
-from .patience import patiently
+from .patience import retrying
 from .store import Store, StoreFailed
 
 _log = logging.getLogger(__name__)
 
 
 def open_trusted(table: BundleTable) -> Runtime:
-    """The configured bundle, ready to run: signed by a trusted key, if keys are configured, and computing on
+    """Open the configured bundle, ready to run: signed by a trusted key, if keys are configured, and computing on
     this machine what it was calibrated to.
 
     Raises BundleRefused, KeyRefused.
@@ -50,7 +50,7 @@ def open_trusted(table: BundleTable) -> Runtime:
     return Runtime(bundle)
 
 
-class Scorer(threading.Thread):
+class Scorer(Loop):
     """The thread that scores. `runtime` may be replaced at any time: an image is finished with the one it
     began with."""
 
@@ -63,18 +63,17 @@ class Scorer(threading.Thread):
         destinations: tuple[str, ...],
         metrics: Metrics,
     ) -> None:
-        super().__init__(name="scoring", daemon=True)
+        super().__init__("scoring")
         self.runtime = runtime
         self._store, self._sandbox = store, sandbox
         self._table, self._metrics = table, metrics
         self._destinations = destinations
         self.drift = self._watching(runtime)
-        self._stopping = threading.Event()
         self._began = math.inf
 
     def run(self) -> None:
-        persistent = patiently("scoring waits", StoreFailed, self._stopping)
-        while not self._stopping.is_set():
+        persistent = retrying("scoring waits", StoreFailed, self.stopping)
+        while not self.stopping.is_set():
             self._store.arrived.clear()
             with suppress(StoreFailed):  # only once the service is stopped: the image waits for the next start
                 arrived = persistent(self._store.waiting)
@@ -86,14 +85,14 @@ class Scorer(threading.Thread):
 
     def stop(self) -> None:
         """Finish the image that is being scored, and end."""
-        self._stopping.set()
+        super().stop()
         self._store.arrived.set()
 
     def _watching(self, runtime: Runtime) -> DriftWatch:
         return DriftWatch(runtime.bundle, self._store.checks(runtime.bundle.digest, REMEMBERED))
 
     def is_stuck(self) -> bool:
-        """Whether one image takes longer than is configured."""
+        """Say whether one image takes longer than is configured."""
         return time.monotonic() - self._began > self._table.most_seconds
 
     def _score(self, arrived: Arrived, persistent: Retrying) -> None:

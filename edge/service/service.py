@@ -4,53 +4,25 @@ from __future__ import annotations
 
 import logging
 import time
-from importlib import import_module
 from pathlib import Path
-from typing import Any, Protocol
 
 import msgspec
+from starlette.routing import Route
 
 from ..errors import EdgeError
 from ..runtime import Runtime
 from ..sandbox import Sandbox
-from .configuration import ConfigurationRefused, read_configuration
+from .configuration import read_configuration
 from .delivery import Deliverer
-from .destinations import Destination
-from .destinations.dicom import Archive
-from .destinations.json_lines import JsonLines
+from .kinds import DESTINATIONS, SOURCES, Part, Surroundings
 from .metrics import Metrics
 from .page import OperatorPage
 from .scoring import Scorer, open_trusted
-from .sources.dicom import DicomSource
-from .sources.folder import FolderSource
-from .sources.http import HttpSource
-from .sources.standard_input import StandardInput
 from .store import Store
 from .store.retention import Retention
 from .web import state_routes
 
 _log = logging.getLogger(__name__)
-
-
-class Part(Protocol):
-    """What runs beside the others: a thread, or something that has its own."""
-
-    name: str
-
-    def start(self) -> None: ...
-    def is_alive(self) -> bool: ...
-    def stop(self) -> None: ...
-    def join(self, timeout: float | None = None) -> None: ...
-
-
-def _optional(module: str, extra: str) -> Any:
-    """A module whose libraries not every device has."""
-    try:
-        return import_module(f".{module}", __package__)
-    except (ImportError, ValueError) as error:
-        raise ConfigurationRefused(
-            f"{module.partition('.')[2]}: {error}; pip install 'fisherlens[{extra}]', which the README describes"
-        ) from error
 
 
 class Service:
@@ -67,79 +39,58 @@ class Service:
         self.store = Store(self.configuration.store)
         self.store.take_possession()
         self._admit(runtime)
-        destinations = self._opened_destinations()
+        around = Surroundings(self.store, self.bundle_digest, self._sandbox, self._state_routes)
+        destinations = [DESTINATIONS[kind](table, around) for kind, table in self.configuration.destination.all()]
         scoring = self.configuration.scoring
         names = tuple(destination.name for destination in destinations)
         self._metrics = Metrics(self.store, lambda: self.scorer.drift)
         self.scorer = Scorer(self.store, runtime, self._sandbox(), scoring, names, self._metrics)
         deliverers = [Deliverer(self.store, destination) for destination in destinations]
         retention = Retention(self.store, self.configuration.store.keep_images_days)
-        self._parts: list[Part] = [
-            *self._opened_sources(), *self._opened_page(), self.scorer, *deliverers, retention
-        ]  # fmt: skip
+        sources = [SOURCES[kind](table, around) for kind, table in self.configuration.source.all()]
+        self._parts: list[Part] = [*sources, *self._opened_page(), self.scorer, *deliverers, retention]
 
     def _admit(self, runtime: Runtime) -> None:
         bundle = runtime.bundle
         self.store.bundles.admit(bundle.manifest, bundle.digest)
 
-    def _opened_sources(self) -> list[Part]:
-        tables = self.configuration.source
-        sources: list[Part] = [FolderSource(table, self.store, self.bundle_digest) for table in tables.folder]
-        for table in tables.camera:
-            camera = _optional("sources.camera", "camera")
-            sources.append(camera.CameraSource(table, self.store, self.bundle_digest))
-        if tables.standard_input is not None:
-            sources.append(StandardInput(tables.standard_input, self.store, self.bundle_digest))
-        if tables.dicom is not None:
-            sources.append(DicomSource(tables.dicom, self.store, self.bundle_digest))
-        if tables.http is not None:
-            state = state_routes(self._metrics, self.troubles)
-            sources.append(HttpSource(tables.http, self.store, self.bundle_digest, state))
-        return sources
-
     def _opened_page(self) -> list[Part]:
         table = self.configuration.page
         if table is None:
             return []
-        state = state_routes(self._metrics, self.troubles)
-        return [OperatorPage(table, self.store, self._sandbox(), self.states, self.drifted, state)]
+        return [OperatorPage(table, self.store, self._sandbox(), self.states, self.drifted, self._state_routes())]
+
+    def _state_routes(self) -> list[Route]:
+        return state_routes(self._metrics, self.troubles)
 
     def states(self) -> list[tuple[str, bool]]:
-        """All parts by name, and whether each runs."""
+        """Give all parts by name, and whether each runs."""
         return [(part.name, part.is_alive()) for part in self._parts]
 
     def drifted(self) -> list[str]:
-        """The checks by which images are not any more like those of the calibration."""
+        """Give the checks by which images are not any more like those of the calibration."""
         return self.scorer.drift.drifted()
-
-    def _opened_destinations(self) -> list[Destination]:
-        tables = self.configuration.destination
-        return [
-            *(JsonLines(table) for table in tables.json_lines),
-            *(_optional("destinations.mqtt", "mqtt").Mqtt(table) for table in tables.mqtt),
-            *(Archive(table, self._sandbox(), self.store) for table in tables.archive),
-        ]
 
     def _sandbox(self) -> Sandbox:
         scoring = self.configuration.scoring
         return Sandbox(scoring.decoding_bytes, scoring.decoding_seconds)
 
     def bundle_digest(self) -> str:
-        """Of the bundle that scores now."""
+        """Give the digest of the bundle that scores now."""
         return self.scorer.runtime.bundle.digest
 
     def start(self) -> None:
-        """Start everything, what takes before what gives."""
+        """Start everything, consumers before producers."""
         for part in reversed(self._parts):
             part.start()
         _log.info("started with bundle %s, %d images waiting", self.bundle_digest(), self.store.waiting_count())
 
     def is_alive(self) -> bool:
-        """Whether all parts still run, and no image has been scored for longer than is configured."""
+        """Say whether all parts still run, and no image has been scored for longer than is configured."""
         return all(part.is_alive() for part in self._parts) and not self.scorer.is_stuck()
 
     def troubles(self) -> list[str]:
-        """What does not work now, a line each."""
+        """Say what does not work now, a line each."""
         ended = [f"{part.name} has ended" for part in self._parts if not part.is_alive()]
         stuck = ["scoring takes too long"] if self.scorer.is_stuck() else []
         return [*ended, *stuck, *filter(None, [self.store.failure])]

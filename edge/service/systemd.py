@@ -1,4 +1,4 @@
-"""Telling systemd that the service is ready, and alive (sd_notify(3))."""
+"""Notices to systemd: that the service is ready, and alive (sd_notify(3))."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ class WebServer:
         self._thread.start()
 
     def is_alive(self) -> bool:
-        """Whether it listens."""
+        """Say whether it listens."""
         return self._thread is not None and self._thread.is_alive()
 
     def stop(self) -> None:
@@ -68,7 +68,7 @@ class WebServer:
 
 
 def state_routes(metrics: Metrics, troubles: Callable[[], list[str]]) -> list[Route]:
-    """/health and /metrics. troubles: what does not work of the service."""
+    """Make the routes /health and /metrics. troubles: what does not work of the service."""
 
     async def health(request: Request) -> Response:
         found = await run_in_threadpool(troubles)

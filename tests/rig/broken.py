@@ -19,7 +19,7 @@ import msgspec
 from fisherlens.edge.commands.main import main as fisherlens
 from fisherlens.edge.digest import digest_of
 from fisherlens.edge.runtime import Runtime
-from fisherlens.edge.service import delivery, patience, scoring, service
+from fisherlens.edge.service import delivery, kinds, patience, scoring
 from fisherlens.edge.service.service import Service
 from fisherlens.edge.service.sources.folder import FolderSource
 from fisherlens.edge.service.store import Store, StoreFailed, store
@@ -97,12 +97,12 @@ def takes_without_room() -> None:
 @defect
 def expects_a_fast_network() -> None:
     """Ends an association in which nothing came for 50 ms."""
-    opened = service.DicomSource
+    opened = kinds.SOURCES["dicom"]
 
-    def impatient(table: Any, *rest: Any) -> Any:
-        return opened(msgspec.structs.replace(table, idle_seconds=0.05), *rest)
+    def impatient(table: Any, around: Any) -> Any:
+        return opened(msgspec.structs.replace(table, idle_seconds=0.05), around)
 
-    _patch(service, "DicomSource", impatient)
+    kinds.SOURCES["dicom"] = impatient
 
 
 @defect

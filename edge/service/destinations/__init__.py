@@ -1,4 +1,4 @@
-"""Where verdicts go to: one module a kind. A destination is a name and a function that delivers one
+"""Destinations, which verdicts go to: one module a kind. A destination is a name and a function that delivers one
 verdict, or raises DeliveryFailed; it may be called again with a verdict that it has delivered."""
 
 from __future__ import annotations

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import ssl
 from pathlib import Path
 
 import msgspec
@@ -15,7 +14,7 @@ from pynetdicom.sop_class import ComprehensiveSRStorage, SecondaryCaptureImageSt
 from ...maps.picture import overlay_picture
 from ...sandbox import Sandbox, SandboxFailed
 from ...verdict import Verdict
-from ..configuration import ArchiveTable
+from ..configuration import DicomDestinationTable
 from ..store import Store
 from ..store.outbox import Pending
 from . import DeliveryFailed
@@ -25,10 +24,10 @@ _log = logging.getLogger(__name__)
 _LONGER_SIDE = 1024
 
 
-class Archive:
+class DicomDestination:
     """One archive. store: has the images that reports and maps are of."""
 
-    def __init__(self, table: ArchiveTable, sandbox: Sandbox, store: Store) -> None:
+    def __init__(self, table: DicomDestinationTable, sandbox: Sandbox, store: Store) -> None:
         self.name = table.name
         self._table, self._sandbox, self._store = table, sandbox, store
 
@@ -64,7 +63,7 @@ class Archive:
         entity.connection_timeout = table.seconds
         for kind in (ComprehensiveSRStorage, SecondaryCaptureImageStorage):
             entity.add_requested_context(kind, ExplicitVRLittleEndian)
-        tls = (_tls(table), table.host) if table.tls else None
+        tls = (table.tls.client_context(), table.host) if table.tls else None
         association = entity.associate(table.host, table.port, ae_title=table.ae_title, tls_args=tls)
         if not association.is_established:
             raise DeliveryFailed(f"archive {table.host}:{table.port} ({table.ae_title}): no association")
@@ -76,11 +75,3 @@ class Archive:
                     raise DeliveryFailed(f"archive {table.host}:{table.port} ({table.ae_title}): {said}")
         finally:
             association.release()
-
-
-def _tls(table: ArchiveTable) -> ssl.SSLContext:
-    assert table.tls is not None
-    context = ssl.create_default_context(cafile=table.tls.authorities)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.load_cert_chain(table.tls.certificate, table.tls.key)
-    return context

@@ -1,4 +1,4 @@
-"""A verdict as DICOM objects of the image's own study: a structured report, and its map as a picture.
+"""Verdicts as DICOM objects of the image's own study: a structured report, and its map as a picture.
 
 The report follows TID 1500 (PS3.16), each measurand with its expanded uncertainty (TID 310) in UCUM
 units, each check with its p-value, and the outcome; bundle and software are told as algorithm (TID
@@ -42,7 +42,7 @@ _NAMESPACE = uuid.UUID("7a2f5b0e-3f55-5d0a-8a51-8e8f6c7f3b42")
 
 
 def structured_report(header: Dataset, verdict: Verdict, identifier: str) -> Dataset:
-    """The verdict as a Comprehensive SR in the study of `header`, which is the image's without its pixels. The
+    """Make a Comprehensive SR of a verdict, in the study of `header`, which is the image's without its pixels. The
     same identifier makes the same SOP Instance UID, so a report that is sent twice is one."""
     source = SourceImageForMeasurementGroup(header.SOPClassUID, header.SOPInstanceUID)
     measured = MeasurementsAndQualitativeEvaluations(
@@ -80,8 +80,8 @@ def structured_report(header: Dataset, verdict: Verdict, identifier: str) -> Dat
 
 
 def map_image(header: Dataset, verdict: Verdict, overlay: NDArray[np.uint8], identifier: str) -> Dataset:
-    """The map over the image as an RGB secondary capture in the same study. overlay: uint8 [rows, columns,
-    3], red first."""
+    """Make an RGB secondary capture of the map over the image, in the same study. overlay: uint8 [rows, columns, 3],
+    red first."""
     picture = SCImage(
         pixel_array=overlay,
         photometric_interpretation="RGB",

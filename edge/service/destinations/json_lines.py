@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 
-import msgspec
-
 from ..configuration import JsonLinesTable
 from ..store.outbox import Pending
 from . import DeliveryFailed
@@ -21,7 +19,7 @@ class JsonLines:
 
     def deliver(self, pending: Pending) -> None:
         """Append `{"id": ..., "verdict": ...}`. Raises DeliveryFailed."""
-        line = msgspec.json.encode({"id": pending.id, "verdict": msgspec.Raw(pending.record)}) + b"\n"
+        line = pending.line() + b"\n"
         try:
             with self._path.open("ab+") as file:
                 if file.tell() and _last_byte(file.fileno(), file.tell()) != b"\n":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import msgspec
 import paho.mqtt.client as paho
 
 from ..configuration import MqttTable
@@ -22,11 +21,10 @@ class Mqtt:
     def deliver(self, pending: Pending) -> None:
         """Publish one verdict. Raises DeliveryFailed."""
         where = f"MQTT broker {self._table.host}:{self._table.port}"
-        payload = msgspec.json.encode({"id": pending.id, "verdict": msgspec.Raw(pending.record)})
         try:
             if self._client is None:
                 self._client = self._connected()
-            sent = self._client.publish(self._table.topic, payload, qos=1)
+            sent = self._client.publish(self._table.topic, pending.line(), qos=1)
             sent.wait_for_publish(self._table.seconds)
         except (OSError, RuntimeError, ValueError) as error:
             self._disconnect()

@@ -1,4 +1,4 @@
-"""The operator's page: what was judged lately and why, whether values drift, and whether everything runs.
+"""The operator's page: the latest verdicts with their reasons, whether values drift, and whether everything runs.
 
 It only reads. Everything on it is rendered here, without scripts and without anything from elsewhere.
 """
@@ -21,7 +21,7 @@ from ...maps.picture import as_png, image_picture, overlay_picture
 from ...pages import templates
 from ...sandbox import Sandbox
 from ..configuration import PageTable
-from ..store import Judged, Store
+from ..store import KeptVerdict, Store
 from ..web import WebServer
 from .chart import HEIGHT, WIDTH, Chart, Value, measured_chart, p_value_chart
 
@@ -37,7 +37,7 @@ _HEADERS = {
 
 
 class OperatorPage(WebServer):
-    """The server. states: the service's parts, and whether each runs. drifted: checks whose
+    """The server of the page. states: the service's parts, and whether each runs. drifted: checks whose
     drift alarm is raised. state: the routes of health and metrics."""
 
     def __init__(
@@ -72,10 +72,10 @@ class OperatorPage(WebServer):
         return HTMLResponse(await run_in_threadpool(self._rendered_overview), headers=_HEADERS)
 
     async def _show_verdict(self, request: Request) -> Response:
-        judged = await run_in_threadpool(self._store.judged_as, request.path_params["identifier"])
-        if judged is None:
+        kept = await run_in_threadpool(self._store.verdict_of, request.path_params["identifier"])
+        if kept is None:
             return PlainTextResponse("no such verdict", 404)
-        return HTMLResponse(self._detail.render(judged=judged, verdict=judged.verdict), headers=_HEADERS)
+        return HTMLResponse(self._detail.render(kept=kept, verdict=kept.verdict), headers=_HEADERS)
 
     async def _show_picture(self, request: Request) -> Response:
         identifier, which = request.path_params["identifier"], request.path_params["picture"]
@@ -108,34 +108,36 @@ class OperatorPage(WebServer):
 
     def _drawn(self, identifier: str, which: str) -> bytes | None:
         """A PNG of the image, or of the map over it; None where there is none."""
-        judged = self._store.judged_as(identifier)
-        if judged is None or which not in ("image", "map") or (which == "map" and judged.verdict.map is None):
+        kept = self._store.verdict_of(identifier)
+        if kept is None or which not in ("image", "map") or (which == "map" and kept.verdict.map is None):
             return None
         with self._decoding:
-            path = self._store.path_of(judged.digest)
-            expected = self._store.bundles.input_of(judged.verdict.bundle.digest)
-            decoded = self._sandbox.decode(path, judged.verdict.frame - 1, expected)
+            path = self._store.path_of(kept.digest)
+            expected = self._store.bundles.input_of(kept.verdict.bundle.digest)
+            decoded = self._sandbox.decode(path, kept.verdict.frame - 1, expected)
         if decoded.image is None:
             return None
-        return as_png(_picture_of(decoded.image, judged, which))
+        return as_png(_picture_of(decoded.image, kept, which))
 
 
-def _picture_of(image: NDArray[np.float32], judged: Judged, which: str) -> NDArray[np.uint8]:
-    if which == "image" or judged.verdict.map is None:
+def _picture_of(image: NDArray[np.float32], kept: KeptVerdict, which: str) -> NDArray[np.uint8]:
+    if which == "image" or kept.verdict.map is None:
         return image_picture(image, _LONGER_SIDE)
-    return overlay_picture(judged.verdict.map, image, _LONGER_SIDE)
+    return overlay_picture(kept.verdict.map, image, _LONGER_SIDE)
 
 
-def charts(oldest_first: Sequence[Judged]) -> list[Chart]:
-    """A chart of each measurand and of each check, of the verdicts by the latest one's bundle."""
+def charts(oldest_first: Sequence[KeptVerdict]) -> list[Chart]:
+    """Draw a chart of each measurand and of each check, of the verdicts by the latest one's bundle."""
     if not oldest_first:
         return []
     bundle = oldest_first[-1].verdict.bundle.digest
-    judged = [one for one in oldest_first if one.verdict.bundle.digest == bundle and one.verdict.outcome != "refused"]
+    unrefused = [
+        one for one in oldest_first if one.verdict.bundle.digest == bundle and one.verdict.outcome != "refused"
+    ]
     measured: dict[str, list[Value]] = {}
     checked: dict[str, list[Value]] = {}
     alphas: dict[str, float] = {}
-    for one in judged:
+    for one in unrefused:
         usual = one.verdict.outcome == "accepted"
         for result in one.verdict.results:
             title = f"{result.name}: {result.text}, {one.received}"

@@ -31,7 +31,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Line:
-    """A horizontal line."""
+    """A horizontal line of a chart."""
 
     y: float
     kind: str
@@ -39,7 +39,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Chart:
-    """What a template draws."""
+    """One chart as the page's template draws it."""
 
     title: str
     points: list[Point]
@@ -61,7 +61,7 @@ class Value:
 
 
 def limits(values: Sequence[float]) -> tuple[float, float, float] | None:
-    """Lower limit, centre and upper limit of an individuals chart: mean -+ 2.66 times the mean moving range (ISO
+    """Give lower limit, centre and upper limit of an individuals chart: mean -+ 2.66 times the mean moving range (ISO
     7870-2). None for fewer than FEWEST values."""
     if len(values) < FEWEST:
         return None
@@ -72,7 +72,7 @@ def limits(values: Sequence[float]) -> tuple[float, float, float] | None:
 
 
 def measured_chart(title: str, values: Sequence[Value]) -> Chart:
-    """Values of a measurand, oldest first, with their intervals."""
+    """Chart values of a measurand, oldest first, with their intervals."""
     usual = [value for value in values if value.usual] or values
     found = limits([value.value for value in usual])
     shown = [end for value in usual for end in (value.low, value.high)] + list(found or [])
@@ -86,7 +86,7 @@ def measured_chart(title: str, values: Sequence[Value]) -> Chart:
 
 
 def p_value_chart(title: str, values: Sequence[Value], alpha: float) -> Chart:
-    """p-values of a check, oldest first, on a logarithmic scale, with the alpha below which it flags."""
+    """Chart p-values of a check, oldest first, on a logarithmic scale, with the alpha below which it flags."""
     smallest = min([alpha, *(value.value for value in values)])
     scale = _Scale(math.log(max(smallest, 1e-6)), 0.0)
 
@@ -99,7 +99,7 @@ def p_value_chart(title: str, values: Sequence[Value], alpha: float) -> Chart:
 
 
 class _Scale:
-    """From values to the picture's y, with a margin at both ends."""
+    """Turns values into the picture's y, with a margin at both ends."""
 
     def __init__(self, low: float, high: float) -> None:
         room = (high - low) * _MARGIN or 0.5

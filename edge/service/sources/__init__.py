@@ -1,1 +1,1 @@
-"""Where images come from: one module a kind. A source acknowledges an image after `Store.keep` returned."""
+"""Sources, which images come from: one module a kind. One acknowledges an image after `Inbox.keep` returned."""

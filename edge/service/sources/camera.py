@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
-from collections.abc import Callable
 from typing import Any
 
 import gi
@@ -15,8 +13,10 @@ from ...errors import EdgeError
 from ...reading.arrays import as_npy
 from ..configuration import CameraTable
 from ..faults import reach
-from ..patience import patiently
-from ..store import ImageTooLarge, Store, StoreFailed
+from ..inbox import Inbox
+from ..loop import Loop
+from ..patience import retrying
+from ..store import ImageTooLarge, StoreFailed
 
 gi.require_version("Aravis", "0.8")
 from gi.repository import Aravis, GLib  # noqa: E402
@@ -29,27 +29,22 @@ class CameraFailed(EdgeError):
     """A camera is away or does not do what it is told; it is opened anew."""
 
 
-class CameraSource(threading.Thread):
+class CameraSource(Loop):
     """Keeps every complete frame as a NumPy file. A camera waits for nobody: what comes while the store takes
     nothing is lost, as is a frame of which packets are missing. Both are counted and said."""
 
-    def __init__(self, table: CameraTable, store: Store, bundle: Callable[[], str]) -> None:
-        super().__init__(name=f"camera {table.device}", daemon=True)
-        self._table, self._store, self._bundle = table, store, bundle
-        self._stopping = threading.Event()
+    def __init__(self, table: CameraTable, inbox: Inbox) -> None:
+        super().__init__(f"camera {table.device}")
+        self._table, self._inbox = table, inbox
         self.lost = 0
 
     def run(self) -> None:
-        persistent = patiently(self.name, CameraFailed, self._stopping)
-        while not self._stopping.is_set():
+        persistent = retrying(self.name, CameraFailed, self.stopping)
+        while not self.stopping.is_set():
             try:
                 persistent(self._acquire)
             except CameraFailed:
                 return  # stopped while the camera was away
-
-    def stop(self) -> None:
-        """End after the frame that is being kept."""
-        self._stopping.set()
 
     def _acquire(self) -> None:
         """Take frames until the service stops. Raises CameraFailed."""
@@ -76,7 +71,7 @@ class CameraSource(threading.Thread):
 
     def _take_frames(self, stream: Any) -> None:
         last = time.monotonic()
-        while not self._stopping.is_set():
+        while not self.stopping.is_set():
             buffer = stream.timeout_pop_buffer(_POP_MICROSECONDS)
             if buffer is None:
                 if time.monotonic() - last > self._table.most_idle_seconds:
@@ -96,7 +91,7 @@ class CameraSource(threading.Thread):
             return
         data = as_npy(_pixels(buffer, self._table.pixel_format))
         try:
-            self._store.keep(data, "camera", f"{self._table.device} frame {number}", self._bundle())
+            self._inbox.keep(data, f"{self._table.device} frame {number}")
         except (StoreFailed, ImageTooLarge) as failure:
             self._lose(number, str(failure))
             return

@@ -7,8 +7,6 @@ storage; a full spool is answered with 0xA700, out of resources, upon which a mo
 from __future__ import annotations
 
 import logging
-import ssl
-from collections.abc import Callable
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -21,9 +19,10 @@ from pynetdicom.pdu import P_DATA_TF
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
 from ...errors import EdgeError
-from ..configuration import DicomSourceTable, TlsTable
+from ..configuration import DicomSourceTable
 from ..faults import reach
-from ..store import ImageTooLarge, Store, StoreFailed
+from ..inbox import Inbox
+from ..store import ImageTooLarge, StoreFailed
 
 SUCCESS, CANNOT_UNDERSTAND, OUT_OF_RESOURCES = 0x0000, 0xC000, 0xA700
 _REJECTED = (0x01, 0x01, 0x03)
@@ -40,12 +39,12 @@ class SourceRefused(EdgeError):
 
 
 class DicomSource:
-    """The server; pynetdicom runs a thread for each association."""
+    """The receiver; pynetdicom runs a thread for each association."""
 
     name = "DICOM source"
 
-    def __init__(self, table: DicomSourceTable, store: Store, bundle: Callable[[], str]) -> None:
-        self._table, self._store, self._bundle = table, store, bundle
+    def __init__(self, table: DicomSourceTable, inbox: Inbox) -> None:
+        self._table, self._inbox = table, inbox
         self._peers = {(peer.ae_title, peer.address) for peer in table.peers}
         self._received: WeakKeyDictionary[Association, int] = WeakKeyDictionary()
         self._entity = self._configured()
@@ -61,14 +60,14 @@ class DicomSource:
             (evt.EVT_C_ECHO, lambda event: SUCCESS),
         ]
         try:
-            context = _tls(self._table.tls) if self._table.tls else None
+            context = self._table.tls.server_context() if self._table.tls else None
             address = (self._table.address, self._table.port)
             self._server = self._entity.start_server(address, block=False, evt_handlers=handlers, ssl_context=context)
         except OSError as error:
             raise SourceRefused(f"DICOM source {self._table.address}:{self._table.port}: {error}") from error
 
     def is_alive(self) -> bool:
-        """Whether it listens."""
+        """Say whether it listens."""
         return self._server is not None
 
     def stop(self) -> None:
@@ -77,7 +76,7 @@ class DicomSource:
         self._server = None
 
     def join(self, timeout: float | None = None) -> None:
-        """`stop` has waited already."""
+        """Do nothing: `stop` has waited already."""
 
     def _configured(self) -> AE:
         table = self._table
@@ -119,8 +118,8 @@ class DicomSource:
             return
         received = self._received.get(event.assoc, 0) + event.pdu.pdu_length
         self._received[event.assoc] = received
-        if received > self._store.most_image_bytes + _LONGEST_REQUEST:
-            _log.warning("DICOM association ended: an image of more than %s", self._store.too_large(received))
+        if received > self._inbox.store.most_image_bytes + _LONGEST_REQUEST:
+            _log.warning("DICOM association ended: an image of more than %s", self._inbox.store.too_large(received))
             event.assoc.abort(block=False)
 
     def _admit(self, event: Event) -> None:
@@ -137,7 +136,7 @@ class DicomSource:
         self._received.pop(event.assoc, None)
         name = str(event.request.AffectedSOPInstanceUID)
         try:
-            self._store.keep(event.encoded_dataset(), "dicom", name, self._bundle())
+            self._inbox.keep(event.encoded_dataset(), name)
         except StoreFailed as full:
             _log.warning("DICOM image not taken: %s", full)
             return OUT_OF_RESOURCES
@@ -146,14 +145,3 @@ class DicomSource:
             return CANNOT_UNDERSTAND
         reach("acknowledged")
         return SUCCESS
-
-
-def _tls(table: TlsTable) -> ssl.SSLContext:
-    """TLS 1.2 or newer, with a certificate asked of the client (PS3.15 B.12: BCP 195)."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.load_cert_chain(table.certificate, table.key)
-    if table.authorities is not None:
-        context.load_verify_locations(table.authorities)
-        context.verify_mode = ssl.CERT_REQUIRED
-    return context

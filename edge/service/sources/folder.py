@@ -9,15 +9,15 @@ do not send them.
 from __future__ import annotations
 
 import logging
-import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from ...storage import flush_folder
 from ..configuration import FolderTable
 from ..faults import reach
-from ..store import ImageTooLarge, Store, StoreFailed
+from ..inbox import Inbox
+from ..loop import Loop
+from ..store import ImageTooLarge, StoreFailed
 
 TAKEN = "taken"
 """Sub-folder that files are moved to once they are on stable storage."""
@@ -27,18 +27,17 @@ TOO_LARGE = "too-large"
 _log = logging.getLogger(__name__)
 
 
-class FolderSource(threading.Thread):
-    """Looks through one folder. bundle: gives the digest of the bundle that scores now."""
+class FolderSource(Loop):
+    """Looks through one folder again and again."""
 
-    def __init__(self, table: FolderTable, store: Store, bundle: Callable[[], str]) -> None:
-        super().__init__(name=f"folder {table.path}", daemon=True)
-        self._table, self._store, self._bundle = table, store, bundle
+    def __init__(self, table: FolderTable, inbox: Inbox) -> None:
+        super().__init__(f"folder {table.path}")
+        self._table, self._inbox = table, inbox
         self._seen: dict[Path, tuple[int, int, float]] = {}
-        self._stopping = threading.Event()
         self._told = ""
 
     def run(self) -> None:
-        while not self._stopping.is_set():
+        while not self.stopping.is_set():
             trouble = ""
             try:
                 trouble = self._look()
@@ -47,14 +46,10 @@ class FolderSource(threading.Thread):
             except StoreFailed as failure:
                 trouble = str(failure)
             self._tell(trouble)
-            self._stopping.wait(self._table.every_seconds)
-
-    def stop(self) -> None:
-        """End after the file that is being taken."""
-        self._stopping.set()
+            self.stopping.wait(self._table.every_seconds)
 
     def _tell(self, trouble: str) -> None:
-        """Once, however often it is looked."""
+        """Say a trouble once, however often it is looked."""
         if trouble and trouble != self._told:
             _log.warning("folder %s: %s", self._table.path, trouble)
         self._told = trouble
@@ -65,7 +60,7 @@ class FolderSource(threading.Thread):
         present = {path for path in self._table.path.glob(self._table.pattern) if self._is_file(path)}
         self._seen = {path: seen for path, seen in self._seen.items() if path in present}
         for path in sorted(present):
-            if self._stopping.is_set():
+            if self.stopping.is_set():
                 break
             try:
                 if self._is_settled(path):
@@ -79,7 +74,7 @@ class FolderSource(threading.Thread):
         return not path.name.startswith(".") and path.is_file()
 
     def _is_settled(self, path: Path) -> bool:
-        """Whether size and time have stayed the same for as long as configured, by this machine's clock that
+        """Say whether size and time have stayed the same for as long as configured, by this machine's clock that
         never jumps."""
         status = path.stat()
         now = time.monotonic()
@@ -91,7 +86,7 @@ class FolderSource(threading.Thread):
 
     def _take(self, path: Path) -> None:
         try:
-            digest = self._store.keep_file(path, "folder", self._bundle())
+            digest = self._inbox.keep_file(path)
         except ImageTooLarge as refusal:
             _log.warning("folder %s: a file was not taken: %s", self._table.path, refusal)
             self._move(path, TOO_LARGE, path.name)

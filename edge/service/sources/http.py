@@ -9,7 +9,7 @@ GET  /metrics               for Prometheus
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -21,7 +21,8 @@ from starlette.routing import Route
 from ...errors import EdgeError
 from ..configuration import HttpTable
 from ..faults import reach
-from ..store import Store, StoreFailed
+from ..inbox import Inbox
+from ..store import StoreFailed
 from ..web import WebServer
 
 RETRY_SECONDS = 10
@@ -32,11 +33,11 @@ class TokenRefused(EdgeError):
 
 
 class HttpSource(WebServer):
-    """The endpoint. bundle: gives the digest of the bundle that scores now."""
+    """The endpoint. state: the routes of health and metrics."""
 
-    def __init__(self, table: HttpTable, store: Store, bundle: Callable[[], str], state: Sequence[Route]) -> None:
-        """Raises TokenRefused."""
-        self._store, self._bundle = store, bundle
+    def __init__(self, table: HttpTable, inbox: Inbox, state: Sequence[Route]) -> None:
+        """Read the token; nothing is served yet. Raises TokenRefused."""
+        self._inbox, self._store = inbox, inbox.store
         self._token = _token(table.token_file)
         own = [Route("/images", self._take, methods=["POST"]), Route("/images/{digest}", self._told)]
         super().__init__("HTTP endpoint", table, [*own, *state])
@@ -54,7 +55,7 @@ class HttpSource(WebServer):
             return _said(400, "no bytes, expected those of an image file")
         name = request.query_params.get("name", "http")[:200]
         try:
-            digest = await run_in_threadpool(self._store.keep, data, "http", name, self._bundle())
+            digest = await run_in_threadpool(self._inbox.keep, data, name)
         except StoreFailed as full:
             return JSONResponse({"error": str(full)}, 503, {"Retry-After": str(RETRY_SECONDS)})
         reach("acknowledged")

@@ -5,8 +5,6 @@ with the image's digest once it is on stable storage, or with the reason why it 
 from __future__ import annotations
 
 import sys
-import threading
-from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -14,8 +12,10 @@ import msgspec
 from ...errors import EdgeError
 from ..configuration import StandardInputTable
 from ..faults import reach
-from ..patience import patiently
-from ..store import ImageTooLarge, Store, StoreFailed
+from ..inbox import Inbox
+from ..loop import Loop
+from ..patience import retrying
+from ..store import ImageTooLarge, StoreFailed
 
 LONGEST_LINE = 2**16
 
@@ -28,19 +28,18 @@ class _Line(msgspec.Struct, forbid_unknown_fields=True):
     path: str
 
 
-class StandardInput(threading.Thread):
+class StandardInputSource(Loop):
     """Reads to the end of the input; the other sources go on then. While the spool is full, nothing is read."""
 
-    def __init__(self, table: StandardInputTable, store: Store, bundle: Callable[[], str]) -> None:
-        super().__init__(name="standard input", daemon=True)
-        self._table, self._store, self._bundle = table, store, bundle
-        self._stopping = threading.Event()
+    def __init__(self, table: StandardInputTable, inbox: Inbox) -> None:
+        super().__init__("standard input")
+        self._table, self._inbox = table, inbox
         self._broken = False
 
     def run(self) -> None:
         try:
             for number, line in enumerate(iter(lambda: sys.stdin.buffer.readline(LONGEST_LINE), b""), 1):
-                if self._stopping.is_set():
+                if self.stopping.is_set():
                     return
                 answer = {"line": number, **self._answered(line)}
                 sys.stdout.buffer.write(msgspec.json.encode(answer) + b"\n")
@@ -50,23 +49,19 @@ class StandardInput(threading.Thread):
             raise
 
     def is_alive(self) -> bool:
-        """True after the end of the input as well: that is no fault."""
+        """Say that it runs, after the end of the input as well: that is no fault."""
         return not self._broken
 
-    def stop(self) -> None:
-        """End after the line that is being answered."""
-        self._stopping.set()
-
     def join(self, timeout: float | None = None) -> None:
-        """Nothing to wait for: a thread that waits for input ends with the process."""
+        """Do nothing: a thread that waits for input ends with the process."""
 
     def _answered(self, line: bytes) -> dict[str, str]:
         try:
             path = self._path(line)
             if not path.is_file():
                 raise LineRefused("no such file, or no regular one")
-            persistent = patiently(self.name, StoreFailed, self._stopping)
-            digest = persistent(self._store.keep_file, path, "stdin", self._bundle())
+            persistent = retrying(self.name, StoreFailed, self.stopping)
+            digest = persistent(self._inbox.keep_file, path)
         except (LineRefused, ImageTooLarge, StoreFailed) as refusal:
             return {"error": str(refusal)}
         except OSError as error:

@@ -1,11 +1,11 @@
-"""What the service remembers: images and verdicts, deliveries, bundles that came into use."""
+"""The service's memory: images and verdicts, deliveries, bundles that came into use."""
 
 from .database import StoreFailed, StoreRefused
-from .store import ImageTooLarge, Judged, SpoolFull, Store, verdict_id
+from .store import ImageTooLarge, KeptVerdict, SpoolFull, Store, verdict_id
 
 __all__ = [
     "ImageTooLarge",
-    "Judged",
+    "KeptVerdict",
     "SpoolFull",
     "Store",
     "StoreFailed",

@@ -1,4 +1,4 @@
-"""Which bundles came into use here: versions do not go back, and what a bundle's images are like stays known."""
+"""The register of bundles that came into use: versions do not go back, and their inputs stay known."""
 
 from __future__ import annotations
 
@@ -44,6 +44,7 @@ class BundleRegister:
             )
 
     def input_of(self, bundle: str) -> Input:
-        """What images a bundle that came into use, by its digest, takes and how they are prepared for it."""
+        """Give what images a bundle takes, and how they are prepared for it. bundle: the digest of one that came into
+        use."""
         rows = self._database.read("SELECT input FROM input_of_bundle WHERE digest = ?", (bundle,))
         return msgspec.json.decode(rows[0][0], type=Input)

@@ -45,8 +45,8 @@ class StoreRefused(EdgeError):
 
 
 class Database:
-    """Each thread has a connection of its own. failure: why it failed when it was last asked for something;
-    empty where something was written since."""
+    """The file, to which each thread has a connection of its own. failure: why it failed when it was last asked for
+    something; empty where something was written since."""
 
     def __init__(self, folder: Path) -> None:
         """Open or make the file in `folder`. Raises StoreRefused."""
@@ -61,14 +61,14 @@ class Database:
             raise StoreRefused(f"store {folder}: {error}; expected a store of this software, or none yet") from error
 
     def read(self, query: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
-        """All rows. Raises StoreFailed."""
-        with self.telling():
+        """Give all rows that a query finds. Raises StoreFailed."""
+        with self.as_store_failure():
             return self._connection.execute(query, parameters).fetchall()
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """All of it or nothing, on stable storage when it ends. Raises StoreFailed."""
-        with self.telling():
+        """Run statements as one transaction: all of it or nothing, on stable storage at its end. Raises StoreFailed."""
+        with self.as_store_failure():
             connection = self._connection
             connection.execute("BEGIN IMMEDIATE")
             try:
@@ -86,8 +86,9 @@ class Database:
             connection.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
 
     @contextmanager
-    def telling(self) -> Iterator[None]:
-        """What disk or database say becomes StoreFailed, and stands in `failure` until something is written."""
+    def as_store_failure(self) -> Iterator[None]:
+        """Turn errors of disk and database into StoreFailed, and remember the last one in `failure` until something is
+        written."""
         try:
             yield
         except (OSError, sqlite3.Error) as error:

@@ -1,8 +1,10 @@
-"""What is still to be delivered, to whom, and what an operator gave up."""
+"""Deliveries: what is still to be delivered, to whom, and what an operator gave up."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+import msgspec
 
 from ..faults import reach
 from .database import Database
@@ -10,11 +12,15 @@ from .database import Database
 
 @dataclass(frozen=True)
 class Pending:
-    """A verdict that is to be delivered to one destination."""
+    """A verdict that is to be delivered to one destination. record: in JSON. digest: of the image."""
 
     id: str
     record: bytes
     digest: str
+
+    def line(self) -> bytes:
+        """Write `{"id": ..., "verdict": ...}`: JSON in one line, without its end."""
+        return msgspec.json.encode({"id": self.id, "verdict": msgspec.Raw(self.record)})
 
 
 @dataclass(frozen=True)
@@ -30,13 +36,13 @@ class Undelivered:
 
 
 class Outbox:
-    """Deliveries of verdicts, which `Store.add_verdicts` puts in."""
+    """The deliveries of verdicts, which `Store.add_verdicts` puts in."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def pending(self, destination: str, most: int = 100) -> list[Pending]:
-        """Verdicts that are to be delivered to a destination, oldest first; but those that failed often stand
+        """Give verdicts that are to be delivered to a destination, oldest first; but those that failed often stand
         behind those that failed less, so that a verdict which is never taken holds up no other."""
         rows = self._database.read(
             "SELECT verdict.id, record, image FROM delivery JOIN verdict ON verdict.id = verdict "
@@ -46,7 +52,7 @@ class Outbox:
         return [Pending(*row) for row in rows]
 
     def delivered(self, identifier: str, destination: str) -> None:
-        """A destination has taken a verdict."""
+        """Note that a destination has taken a verdict."""
         reach("delivered, not noted")
         with self._database.transaction() as connection:
             connection.execute(
@@ -56,7 +62,7 @@ class Outbox:
         reach("delivery noted")
 
     def failed(self, identifier: str, destination: str, error: str) -> None:
-        """A destination has not taken a verdict: it stays pending."""
+        """Note that a destination has not taken a verdict: it stays pending."""
         with self._database.transaction() as connection:
             connection.execute(
                 "UPDATE delivery SET attempts = attempts + 1, error = ? WHERE verdict = ? AND destination = ?",
@@ -80,7 +86,7 @@ class Outbox:
         return moved.rowcount == 1
 
     def undelivered(self, most: int = -1) -> list[Undelivered]:
-        """Deliveries that failed at least once or were given up, the oldest first: all, or so many."""
+        """Give deliveries that failed at least once or were given up, the oldest first: all, or so many."""
         rows = self._database.read(
             "SELECT verdict, destination, state, attempts, error, created FROM delivery "
             "JOIN verdict ON verdict.id = verdict "
@@ -91,6 +97,6 @@ class Outbox:
         return [Undelivered(*row) for row in rows]
 
     def counts(self) -> dict[tuple[str, str], int]:
-        """How many deliveries there are by destination and state."""
+        """Count deliveries by destination and state."""
         rows = self._database.read("SELECT destination, state, count(*) FROM delivery GROUP BY 1, 2")
         return {(destination, state): count for destination, state, count in rows}

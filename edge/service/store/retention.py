@@ -1,11 +1,11 @@
-"""Removing images that nobody needs any more: the disk of a machine that runs for years is finite."""
+"""Removal of images that nobody needs any more: the disk of a machine that runs for years is finite."""
 
 from __future__ import annotations
 
 import logging
-import threading
 from datetime import UTC, datetime, timedelta
 
+from ..loop import Loop
 from .database import StoreFailed
 from .store import Store
 
@@ -14,17 +14,16 @@ EVERY_SECONDS = 3600.0
 _log = logging.getLogger(__name__)
 
 
-class Retention(threading.Thread):
+class Retention(Loop):
     """Removes, at the start and every hour, the images that were received more than `days` ago, scored, and
     delivered everywhere. Their verdicts stay."""
 
     def __init__(self, store: Store, days: float) -> None:
-        super().__init__(name="retention", daemon=True)
+        super().__init__("retention")
         self._store, self._days = store, days
-        self._stopping = threading.Event()
 
     def run(self) -> None:
-        while not self._stopping.is_set():
+        while not self.stopping.is_set():
             try:
                 before = datetime.now(UTC) - timedelta(days=self._days)
                 removed = self._store.remove_images(before.isoformat(timespec="milliseconds"))
@@ -32,8 +31,4 @@ class Retention(threading.Thread):
                     _log.info("%d images removed that were received before %s", removed, before.date())
             except StoreFailed as failure:
                 _log.warning("retention: %s", failure)
-            self._stopping.wait(EVERY_SECONDS)
-
-    def stop(self) -> None:
-        """End after the image that is being removed."""
-        self._stopping.set()
+            self.stopping.wait(EVERY_SECONDS)

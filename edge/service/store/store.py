@@ -1,4 +1,4 @@
-"""What the service remembers: images and verdicts; deliveries and bundles are rooms beside it.
+"""The store of images and verdicts; deliveries and bundles are rooms beside it.
 
 One folder: a SQLite database, and the images' bytes under their digests. An image is kept once its bytes
 are flushed and named, and its row is committed, in this order; so a row never lacks its bytes, and bytes
@@ -21,7 +21,6 @@ from filelock import FileLock, Timeout
 from ...decode import Arrived
 from ...digest import digest_of
 from ...errors import EdgeError
-from ...reading import is_dicom
 from ...storage import flush_folder, write_whole
 from ...verdict import CheckResult, Verdict
 from ..configuration import StoreTable
@@ -40,11 +39,11 @@ class ImageTooLarge(EdgeError):
 
 
 class SpoolFull(StoreFailed):
-    """As many images wait to be scored as may: no further one was taken."""
+    """No further image was taken: as many wait to be scored as may."""
 
 
 @dataclass(frozen=True)
-class Judged:
+class KeptVerdict:
     """A verdict with what is known of its image. received: UTC, ISO 8601. source: the kind that it came from."""
 
     id: str
@@ -54,13 +53,14 @@ class Judged:
     verdict: Verdict
 
     @classmethod
-    def of(cls, identifier: str, digest: str, source: str, received: str, record: bytes) -> Judged:
-        """From a row of the database."""
+    def of(cls, identifier: str, digest: str, source: str, received: str, record: bytes) -> KeptVerdict:
+        """Make it of a row of the database."""
         return cls(identifier, digest, source, received, msgspec.json.decode(record, type=Verdict))
 
 
 def verdict_id(image: str, bundle: str, frame: int) -> str:
-    """The same for the same image, bundle and frame, whenever and however often it is scored."""
+    """Give the identifier of a verdict: the same for the same image, bundle and frame, whenever and however often it
+    is scored."""
     return str(uuid.uuid5(_NAMESPACE, f"{image} {bundle} {frame}"))
 
 
@@ -85,7 +85,7 @@ class Store:
         self._taking = threading.Lock()
         self.arrived = threading.Event()
         """Set whenever an image comes in."""
-        self.judged = threading.Event()
+        self.scored = threading.Event()
         """Set whenever a verdict comes in."""
 
     def take_possession(self) -> None:
@@ -104,16 +104,16 @@ class Store:
 
     @property
     def failure(self) -> str:
-        """Why the store failed when it was last asked for something; empty where it has worked since."""
+        """The reason why the store failed when it was last asked for something; empty where it has worked since."""
         return self._database.failure
 
     def look_again(self) -> None:
-        """After a failure, see whether the disk is back: else a service to which nothing comes would call itself
+        """See whether the disk is back after a failure: else a service to which nothing comes would call itself
         ill for ever."""
         if not self.failure:
             return
         with suppress(StoreFailed):
-            with self._database.telling():
+            with self._database.as_store_failure():
                 write_whole(self._images / _PROBE, b"")
                 (self._images / _PROBE).unlink()
             self._database.write_nothing()
@@ -132,7 +132,7 @@ class Store:
                 return digest
             self._require_room(len(data))
             reach("before the image is written")
-            with self._database.telling():
+            with self._database.as_store_failure():
                 write_whole(self.path_of(digest), data)
             reach("image written, no row yet")
             with self._database.transaction() as connection:
@@ -145,31 +145,21 @@ class Store:
         self.arrived.set()
         return digest
 
-    def keep_file(self, path: Path, source: str, bundle: str) -> str:
-        """Take a file as `keep` does, by its own name, but a DICOM file without one, since that may be a patient's; one
-        that is too large is not read.
-
-        Raises OSError, and what `keep` raises.
-        """
-        if (size := path.stat().st_size) > self.most_image_bytes:
-            raise self.too_large(size)
-        return self.keep(path.read_bytes(), source, "" if is_dicom(path) else _name_of(path), bundle)
-
     def too_large(self, size: int) -> ImageTooLarge:
-        """What is said of an image of so many bytes."""
+        """Make the refusal of an image of so many bytes."""
         return ImageTooLarge(f"{size:,} bytes, expected at most {self.most_image_bytes:,} (most-image-bytes)")
 
     def path_of(self, digest: str) -> Path:
-        """Where an image's bytes lie."""
+        """Give the path of an image's bytes."""
         return self._images / digest.removeprefix("sha256:")
 
     def waiting(self) -> Arrived | None:
-        """The image that has waited longest."""
+        """Give the image that has waited longest; None where none waits."""
         rows = self._database.read("SELECT digest, name FROM image WHERE state = 'waiting' ORDER BY rowid LIMIT 1")
         return Arrived(rows[0][0], rows[0][1], self.path_of(rows[0][0])) if rows else None
 
     def waiting_count(self) -> int:
-        """How many images are to be scored."""
+        """Count the images that are to be scored."""
         return int(self._database.read("SELECT count(*) FROM image WHERE state = 'waiting'")[0][0])
 
     def add_verdicts(self, digest: str, bundle: str, verdicts: Sequence[Verdict], destinations: Sequence[str]) -> None:
@@ -191,7 +181,7 @@ class Store:
                 )
             connection.execute("UPDATE image SET state = 'scored' WHERE digest = ?", (digest,))
         reach("verdict committed")
-        self.judged.set()
+        self.scored.set()
 
     def remove_images(self, received_before: str) -> int:
         """Remove the bytes of images that were received before a time (UTC, ISO 8601), scored, and are to be
@@ -202,18 +192,18 @@ class Store:
         )
         removed = 0
         for path in self._images.iterdir():
-            with self._taking, self._database.telling():  # nobody sends the image again in between
+            with self._taking, self._database.as_store_failure():  # nobody sends the image again in between
                 if self._database.read(query, (f"sha256:{path.name}", received_before)):
                     path.unlink()
                     removed += 1
         return removed
 
     def verdicts(self) -> list[tuple[str, Verdict]]:
-        """Identifiers and verdicts, all of them, oldest first."""
+        """Give all verdicts with their identifiers, oldest first."""
         return self._decoded("SELECT id, record FROM verdict ORDER BY rowid")
 
     def verdicts_on(self, digest: str) -> list[tuple[str, Verdict]]:
-        """Identifiers and verdicts on one image, oldest first."""
+        """Give the verdicts on one image with their identifiers, oldest first."""
         return self._decoded("SELECT id, record FROM verdict WHERE image = ? ORDER BY rowid", digest)
 
     def _decoded(self, query: str, *parameters: str) -> list[tuple[str, Verdict]]:
@@ -221,7 +211,7 @@ class Store:
         return [(identifier, msgspec.json.decode(record, type=Verdict)) for identifier, record in rows]
 
     def checks(self, bundle: str, most: int) -> list[list[CheckResult]]:
-        """What the checks of a bundle said of the latest images, oldest first; without the rest of the records,
+        """Give what the checks of a bundle said of the latest images, oldest first; without the rest of the records,
         which maps make large."""
         rows = self._database.read(
             "SELECT json_extract(CAST(record AS TEXT), '$.checks') FROM verdict WHERE bundle = ? "
@@ -230,26 +220,26 @@ class Store:
         )
         return [msgspec.json.decode(text, type=list[CheckResult]) for (text,) in reversed(rows)]
 
-    def latest(self, most: int) -> list[Judged]:
-        """The latest verdicts, newest first."""
+    def latest(self, most: int) -> list[KeptVerdict]:
+        """Give the latest verdicts, newest first."""
         query = (
             "SELECT id, image, source, received, record FROM verdict JOIN image ON digest = image "
             "ORDER BY verdict.rowid DESC LIMIT ?"
         )
-        return [Judged.of(*row) for row in self._database.read(query, (most,))]
+        return [KeptVerdict.of(*row) for row in self._database.read(query, (most,))]
 
-    def judged_as(self, identifier: str) -> Judged | None:
-        """The verdict of this identifier; None where there is none."""
+    def verdict_of(self, identifier: str) -> KeptVerdict | None:
+        """Give the verdict of an identifier; None where there is none."""
         query = "SELECT id, image, source, received, record FROM verdict JOIN image ON digest = image WHERE id = ?"
         rows = self._database.read(query, (identifier,))
-        return Judged.of(*rows[0]) if rows else None
+        return KeptVerdict.of(*rows[0]) if rows else None
 
     def knows(self, digest: str) -> bool:
-        """Whether an image was ever taken."""
+        """Say whether an image was ever taken."""
         return bool(self._database.read("SELECT 1 FROM image WHERE digest = ?", (digest,)))
 
     def outcome_counts(self) -> dict[str, int]:
-        """How many verdicts there are of each outcome."""
+        """Count the verdicts of each outcome."""
         return dict(self._database.read("SELECT outcome, count(*) FROM verdict GROUP BY 1"))
 
     def _is_done_or_waiting(self, digest: str, bundle: str) -> bool:
@@ -269,7 +259,7 @@ class Store:
             )
 
     def _remove_unacknowledged(self) -> None:
-        """Bytes without a row: their source has them still, and will send them again."""
+        """Remove bytes without a row: their source has them still, and will send them again."""
         for path in self._images.iterdir():
             digest = f"sha256:{path.name}"
             if not self.knows(digest):
@@ -279,8 +269,3 @@ class Store:
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
-
-
-def _name_of(path: Path) -> str:
-    """How a file is called in records: its own name, not where it lay."""
-    return path.name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

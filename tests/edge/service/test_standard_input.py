@@ -46,3 +46,4 @@ def test_every_line_is_answered_once_its_image_is_kept(service: Callable[..., Ru
     (running.inbox / "two.png").write_bytes(png(2))
     running.wait_for(lambda: len(running.lines_read()) == 2, "the verdict on a file after the end of the input")
     assert running.stop() == 0
+    assert {kept.source for kept in running.store().latest(2)} == {"stdin", "folder"}
