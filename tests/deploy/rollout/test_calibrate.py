@@ -20,6 +20,8 @@ from fisherlens.edge.bundle.golden import self_test
 from fisherlens.edge.bundle.manifest import Check
 from fisherlens.edge.service.store.bundle_register import BundleRegister
 from fisherlens.edge.service.store.database import Database
+from fisherlens.export.checks.p_value import count_name, table_name
+from fisherlens.export.pipeline import DEFAULT_CHECKS
 
 from ...bundles import SIDE, run, usual_image
 
@@ -68,16 +70,15 @@ def test_p_values_count_over_the_sites_images_and_nothing_else_changes(
 
 
 def _only_tables_differ(before: Path, after: Path) -> None:
-    """Nodes are the same but for what divides counts; so are all weights."""
+    """Nodes are the same, and so are all weights: tables and their n + 1 are found by their names."""
     old, new = onnx.load(before).graph, onnx.load(after).graph
-    assert len(old.node) == len(new.node)
-    changed = [(a, b) for a, b in zip(old.node, new.node, strict=True) if a != b]
-    assert {a.op_type for a, _ in changed} == {"Div"}
-    assert all(a.input[0] == b.input[0] and a.output == b.output for a, b in changed)
+    assert list(old.node) == list(new.node)
     news = {entry.name: entry for entry in new.initializer}
     replaced = [entry.name for entry in old.initializer if entry != news[entry.name]]
-    assert len(replaced) == len(changed) == 2
-    assert all(numpy_helper.to_array(news[name]).shape == (SITE,) for name in replaced)
+    assert set(replaced) == {f"usual.{check}{part}" for check in DEFAULT_CHECKS for part in ("", ".count")}
+    for check in DEFAULT_CHECKS:
+        assert numpy_helper.to_array(news[table_name(check)]).shape == (SITE,)
+        assert numpy_helper.to_array(news[count_name(check)]) == SITE + 1
 
 
 def test_wrong_input_is_refused_in_words(
