@@ -14,10 +14,33 @@ import pytest
 from .bundles import USUAL, ensemble, export, write_targets, write_usual
 from .edge.service.running import Running
 
+HERE = Path(__file__).parent
+QUICK = (
+    "test_docstrings.py", "test_documents.py", "deploy/test_documentation.py",
+    "edge/bundle", "edge/maps", "edge/reading/test_reading.py", "edge/service/test_deliveries.py",
+    "edge/service/test_http.py", "edge/service/test_standard_input.py", "edge/test_help.py", "edge/test_p_value.py",
+    "edge/test_preprocess.py", "edge/test_refusals.py", "edge/test_sandbox.py", "edge/test_score_command.py",
+    "edge/test_storage.py", "edge/test_verdict.py",
+    "export/checks/test_checks.py", "export/checks/test_roc.py", "export/heads",
+    "export/network/test_control_flow.py", "export/network/test_expansions.py",
+    "export/test_image_outputs.py",
+    "models/test_acquisition.py", "models/test_conformity.py", "models/test_dicom.py", "models/test_observer.py",
+    "models/test_phantom.py", "models/test_weights.py",
+)  # fmt: skip
+"""Files and folders with the mark `quick`: `pytest -m quick -n 2 --dist loadfile` tries something of each room in under two minutes."""
+
 FORBIDDEN = "this machine does not allow"
 """How reasons begin of tests that are skipped for want of a right or of a kernel's feature."""
 NO_SUCH_PART = "unsupported feature"
 """How labgrid's reasons begin for tests that want a part which a rig's environment file does not have."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what is quick."""
+    quick = [HERE / name for name in QUICK]
+    for item in items:
+        if any(item.path.is_relative_to(path) for path in quick):
+            item.add_marker(pytest.mark.quick)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
