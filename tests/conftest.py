@@ -21,13 +21,13 @@ QUICK = (
     "edge/service/test_http.py", "edge/service/test_standard_input.py", "edge/test_help.py", "edge/test_p_value.py",
     "edge/test_preprocess.py", "edge/test_refusals.py", "edge/test_sandbox.py", "edge/test_score_command.py",
     "edge/test_storage.py", "edge/test_verdict.py",
-    "export/checks/test_checks.py", "export/checks/test_roc.py", "export/heads",
-    "export/network/test_control_flow.py", "export/network/test_expansions.py",
-    "export/test_image_outputs.py",
+    "export/checks/test_checks.py", "export/checks/test_roc.py", "export/heads/test_heads.py",
+    "export/heads/test_input_noise.py", "export/network/test_control_flow.py", "export/network/test_expansions.py",
     "models/test_acquisition.py", "models/test_conformity.py", "models/test_dicom.py", "models/test_observer.py",
     "models/test_phantom.py", "models/test_weights.py",
 )  # fmt: skip
-"""Files and folders with the mark `quick`: `pytest -m quick -n 2 --dist loadfile` tries something of each room in under two minutes."""
+"""Files and folders with the mark `quick`: something of each room in under two minutes, by
+`pytest -m quick -n 2 --dist loadfile`."""
 
 FORBIDDEN = "this machine does not allow"
 """How reasons begin of tests that are skipped for want of a right or of a kernel's feature."""
