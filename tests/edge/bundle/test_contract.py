@@ -280,9 +280,8 @@ def test_a_dicom_frame_becomes_the_image_that_the_steps_make(
 def test_an_array_becomes_the_image_that_the_steps_make(
     way: dict[str, Any], dtype: type, samples: int | None, seed: int
 ) -> None:
-    pixels = (
-        np.random.default_rng(seed).uniform(0, 120, (13, 15) if samples is None else (13, 15, samples)).astype(dtype)
-    )
+    shape = (13, 15) if samples is None else (13, 15, samples)
+    pixels: np.ndarray = np.random.default_rng(seed).uniform(0, 120, shape).astype(dtype)
     pixels[6, 7] = 121
     if samples == 9:
         way = {**way, "resize": None}  # for at most four samples, says the page
