@@ -10,9 +10,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 
 from .bundles import USUAL, ensemble, export, write_targets, write_usual
 from .edge.service.running import Running
+
+# How long drawing or running an example takes says how busy the machine is, and nothing of what is tested.
+settings.register_profile("busy machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy machine")
 
 HERE = Path(__file__).parent
 QUICK = (

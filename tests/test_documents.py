@@ -108,7 +108,7 @@ def test_the_page_of_the_export_has_every_head_check_map_and_option() -> None:
     assert {parameter.opts[0] for parameter in export_command.params if parameter.param_type_name == "option"} <= words
 
 
-@pytest.mark.parametrize("room", ["export"])
+@pytest.mark.parametrize("room", ["edge", "export"])
 def test_a_room_says_of_all_its_parts_what_they_do(room: str) -> None:
     told = import_module(f"fisherlens.{room}").__doc__ or ""
     assert {found.name for found in iter_modules([str(REPOSITORY / room)])} <= set(re.findall(r"`(\w+)`", told))
