@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +12,7 @@ from numpy.typing import NDArray
 from .bundle.manifest import Input
 from .errors import ImageRefused
 from .reading import Frame, Header
-from .reading.frame import Pixels
+from .reading.frame import Pixels, array_header
 
 _TURNED = ("MONOCHROME1", "MONOCHROME2")
 """Photometric interpretations that differ in which end is white alone (PS3.3 C.7.6.3.1.2)."""
@@ -18,34 +21,11 @@ _TURNED = ("MONOCHROME1", "MONOCHROME2")
 def check_header(header: Header, expected: Input) -> None:
     """Refuse, before anything is decoded, a frame that the bundle was not made for.
 
-    What a format does not say (the modality of a PNG, the bits of a floating array) is not checked.
+    What a format cannot say (the modality of a PNG, the bits of a floating array) is not checked; but a limit on the
+    pixel spacing, a presentation intent and an intensity relationship must be stated.
     Raises ImageRefused naming what was given and what was expected.
     """
-    given = {
-        "modality": header.modality,
-        "rows": header.rows,
-        "columns": header.columns,
-        "bits stored": header.bits_stored,
-        "samples per pixel": header.samples_per_pixel,
-    }
-    wanted = {
-        "modality": expected.modality,
-        "rows": expected.rows,
-        "columns": expected.columns,
-        "bits stored": _container_bits(header, expected),
-        "samples per pixel": expected.samples_per_pixel,
-    }
-    wrong = [
-        f"{name} {given[name]}, expected {wanted[name]}"
-        for name in given
-        if wanted[name] is not None and given[name] is not None and given[name] != wanted[name]
-    ]
-    have, want = header.photometric_interpretation, expected.photometric_interpretation
-    if want is not None and have is not None and have != want and not {have, want} <= set(_TURNED):
-        wrong.append(f"photometric interpretation {have}, expected {want}")
-    spacing, within = header.pixel_spacing, expected.pixel_spacing
-    if spacing is not None and within is not None and not within[0] <= spacing <= within[1]:
-        wrong.append(f"pixel spacing {spacing:g} mm, expected {within[0]:g} to {within[1]:g} mm")
+    wrong = [*_differences(header, expected), *_meaning(header, expected), *_spacing(header, expected)]
     if wrong:
         raise ImageRefused("; ".join(wrong))
     crop = expected.crop
@@ -55,11 +35,78 @@ def check_header(header: Header, expected: Input) -> None:
         )
 
 
-def _container_bits(header: Header, expected: Input) -> int | None:
-    """The bits that a header must say: formats without DICOM's BitsStored say their container's, 8 or 16."""
-    if expected.bits_stored is None or header.photometric_interpretation is not None:
-        return expected.bits_stored
-    return next((bits for bits in (8, 16, 32) if bits >= expected.bits_stored), None)
+def _differences(header: Header, expected: Input) -> Iterator[str]:
+    """What must be equal where both sides say it."""
+    bits, container = expected.bits_stored, header.bits_stored is None
+    pairs = {
+        "modality": (header.modality, expected.modality),
+        "rows": (header.rows, expected.rows),
+        "columns": (header.columns, expected.columns),
+        "bits stored": (header.bits_stored, bits),
+        "bits allocated": (header.bits_allocated, _container_bits(bits)) if container else (None, None),
+        "samples per pixel": (header.samples_per_pixel, expected.samples_per_pixel),
+    }
+    for name, (given, wanted) in pairs.items():
+        if given is not None and wanted is not None and given != wanted:
+            yield f"{name} {given}, expected {wanted}"
+
+
+def _container_bits(bits_stored: int | None) -> int | None:
+    return next((bits for bits in (8, 16, 32) if bits_stored is not None and bits >= bits_stored), None)
+
+
+def _meaning(header: Header, expected: Input) -> Iterator[str]:
+    """What the numbers stand for. Of an array that does not say, they are what the bundle expects."""
+    have, want = header.photometric_interpretation, expected.photometric_interpretation
+    if want is None and have == "MONOCHROME1":
+        yield "photometric interpretation MONOCHROME1, and the bundle does not say which it expects"
+    elif want is not None and have is not None and have != want and not {have, want} <= set(_TURNED):
+        yield f"photometric interpretation {have}, expected {want}"
+    elif _is_turned(header, expected) and _bits(header, expected) is None:
+        yield f"photometric interpretation {have}, expected {want}, and values that are not whole have no range to turn"
+    for name, given, wanted in (
+        ("presentation intent type", header.presentation_intent_type, expected.presentation_intent_type),
+        ("pixel intensity relationship", header.pixel_intensity_relationship, expected.pixel_intensity_relationship),
+    ):
+        if wanted is not None and given != wanted:
+            yield f"{name} {given or 'not stated'}, expected {wanted}"
+
+
+def _spacing(header: Header, expected: Input) -> Iterator[str]:
+    within, spacing = expected.pixel_spacing, header.pixel_spacing
+    if within is None:
+        return
+    limits = f"expected {within[0]:g} to {within[1]:g} mm"
+    if spacing is None:
+        yield f"pixel spacing unknown ({header.no_pixel_spacing}), {limits}"
+    elif not within[0] <= spacing <= within[1]:
+        yield f"pixel spacing {spacing:g} mm, {limits}"
+
+
+def _is_turned(header: Header, expected: Input) -> bool:
+    have, want = header.photometric_interpretation, expected.photometric_interpretation
+    return have is not None and want is not None and have != want
+
+
+def _bits(header: Header, expected: Input) -> int | None:
+    """The significant bits of a sample: what the file says, else what the bundle does, else the container's."""
+    if header.bits_allocated is None:
+        return None
+    return header.bits_stored or expected.bits_stored or header.bits_allocated
+
+
+def vouched(array: Pixels, expected: Input) -> Frame:
+    """Make a frame of an array [rows, columns] or [rows, columns, samples] whose maker vouches for what an array cannot
+    state: it is what the bundle expects. Raises ImageRefused for other than numbers."""
+    header = replace(
+        array_header(array.shape, array.dtype),
+        modality=expected.modality,
+        photometric_interpretation=expected.photometric_interpretation,
+        presentation_intent_type=expected.presentation_intent_type,
+        pixel_intensity_relationship=expected.pixel_intensity_relationship,
+        pixel_spacing=expected.pixel_spacing[0] if expected.pixel_spacing else None,
+    )
+    return Frame(header, array)
 
 
 def preprocess(frame: Frame, expected: Input) -> NDArray[np.float32]:
@@ -112,13 +159,11 @@ def _check_values(pixels: Pixels, header: Header, expected: Input) -> None:
 def _highest(frame: Frame, expected: Input) -> np.float32 | None:
     """Sum of the ends of the stored range after the modality LUT: what values are taken from when a
     frame must be turned round, None when it need not."""
-    have, want = frame.header.photometric_interpretation, expected.photometric_interpretation
-    if want is None or have is None or have == want:
+    bits = _bits(frame.header, expected)
+    if bits is None or not _is_turned(frame.header, expected):
         return None
-    bits = frame.header.bits_stored
-    assert bits is not None
     low, high = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if frame.header.signed else (0, 2**bits - 1)
-    ends = np.array([low, high], dtype=np.int32)
+    ends = np.array([low, high], dtype=np.int64)
     if frame.modality_lut is not None:
         ends = frame.modality_lut(ends)
     return np.float32(ends.sum())

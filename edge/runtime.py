@@ -21,6 +21,7 @@ from .decode import Arrived, Decode, Decoded, Image, decoder
 from .digest import digest_of, digest_of_file
 from .errors import ImageRefused, refusal_of
 from .outputs import Measured, measured, reasons_to_flag
+from .preprocess import vouched
 from .reading import Frame, ImageFile
 from .verdict import SCHEMA_VERSION, BundleReference, Verdict
 
@@ -49,12 +50,13 @@ class Runtime:
         return cls(open_bundle(path))
 
     def score(self, image: Frame | NDArray[Any], explain: Explain = "flagged") -> Verdict:
-        """Give the verdict on one frame, or on an array of stored values [rows, columns(, samples)]."""
+        """Give the verdict on one frame, or on an array of stored values [rows, columns(, samples)], which is taken to
+        come from a detector as the bundle expects it."""
         pixels = image.pixels if isinstance(image, Frame) else image
         arrived = Arrived(digest_of(np.ascontiguousarray(pixels).tobytes()), "array", Path())
 
         def in_memory(_: Path) -> ImageFile:
-            frame = image if isinstance(image, Frame) else Frame.of(image)
+            frame = image if isinstance(image, Frame) else vouched(image, self.bundle.manifest.input)
             return ImageFile(frame.header, lambda index: frame)
 
         return next(self.verdicts(arrived, decoder(in_memory), explain)).verdict

@@ -17,10 +17,14 @@ class Input(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """The frames that are accepted, and the way from a frame's pixels to the graph's `image`.
 
     modality, rows, columns, bits_stored: what a frame must be (DICOM keywords); null accepts any.
-    pixel_spacing: smallest and largest side of a pixel on the detector, in mm; null accepts any.
+    presentation_intent_type, pixel_intensity_relationship: what a frame must state (DICOM keywords), "FOR PROCESSING"
+    and "LIN" say; null accepts any.
+    pixel_spacing: smallest and largest side of a pixel on the detector, in mm, which a frame must state; null accepts
+    any.
     samples_per_pixel: channels, C of the graph's [1, C, H, W].
-    photometric_interpretation: MONOCHROME1 or MONOCHROME2 turns frames of the other kind round
-    within their stored range; null leaves pixels as they are.
+    photometric_interpretation: what the numbers mean. MONOCHROME1 (the lowest is white) or MONOCHROME2 (the lowest is
+    black) turns frames of the other kind round within their stored range; RGB takes colour, red first. null, in
+    bundles of before, leaves pixels as they are, and refuses MONOCHROME1.
     crop: rows and columns cut from the middle of the frame, null for all of it.
     resize: rows and columns that the crop is resampled to by area averaging, null for none.
     offset, scale: image = (pixel - offset) * scale.
@@ -32,7 +36,9 @@ class Input(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     bits_stored: int | None = None
     pixel_spacing: tuple[float, float] | None = None
     samples_per_pixel: int = 1
-    photometric_interpretation: Literal["MONOCHROME1", "MONOCHROME2"] | None = None
+    photometric_interpretation: Literal["MONOCHROME1", "MONOCHROME2", "RGB"] | None = None
+    presentation_intent_type: str | None = None
+    pixel_intensity_relationship: str | None = None
     crop: tuple[int, int] | None = None
     resize: tuple[int, int] | None = None
     offset: float = 0.0

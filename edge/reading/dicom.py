@@ -76,6 +76,7 @@ def _header(dataset: pydicom.Dataset) -> Header:
         columns=int(dataset.Columns),
         samples_per_pixel=int(dataset.get("SamplesPerPixel") or 1),
         frames=int(dataset.get("NumberOfFrames") or 1),
+        bits_allocated=int(dataset.BitsAllocated),
         bits_stored=int(dataset.BitsStored),
         signed=bool(dataset.get("PixelRepresentation") or 0),
         modality=str(dataset.get("Modality") or "none"),

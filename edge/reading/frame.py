@@ -20,23 +20,31 @@ MAX_FRAMES = 10_000
 """Frames of a file: each has its verdict, also where it is refused."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Header:
     """The properties that a file states of its frames, in DICOM's terms; None where its format does not say.
 
-    bits_stored: significant bits of the stored values; None for floating point. pixel_spacing: side of
-    a pixel on the detector, mm.
+    bits_allocated: of the container that a sample lies in; None for floating point. bits_stored: significant
+    bits of a sample; None for floating point and where only the container is known. photometric_interpretation:
+    MONOCHROME1 where the lowest value is meant to be white, MONOCHROME2 where it is meant to be black, or RGB:
+    whatever the file's colours were, readers give these. pixel_spacing: side of a pixel on the detector, mm; where it
+    is None, no_pixel_spacing says why. lossy_image_compression: whether the pixels have ever been compressed with loss.
     """
 
     rows: int
     columns: int
     samples_per_pixel: int = 1
     frames: int = 1
+    bits_allocated: int | None = None
     bits_stored: int | None = None
     signed: bool = False
     modality: str | None = None
     photometric_interpretation: str | None = None
     pixel_spacing: float | None = None
+    no_pixel_spacing: str = "its format does not state one"
+    presentation_intent_type: str | None = None
+    pixel_intensity_relationship: str | None = None
+    lossy_image_compression: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -63,6 +71,7 @@ class ImageFile:
     """An opened file: nothing is decoded until `frame(index)`, index from 0. sop_instance_uid: by which DICOM
     knows it.
 
+    header: of the whole file; what differs between its frames stands in each frame's own, and here as of the first.
     `frame` raises ImageRefused where the pixels cannot be decoded.
     """
 
@@ -81,5 +90,11 @@ def array_header(shape: tuple[int, ...], dtype: np.dtype[Any], frames: int = 1) 
     if len(shape) not in (2, 3) or 0 in shape:
         raise ImageRefused(f"array of shape {list(shape)}, expected [rows, columns] or [rows, columns, samples]")
     samples = shape[2] if len(shape) == 3 else 1
-    bits = None if dtype.kind == "f" else 8 * dtype.itemsize
-    return Header(shape[0], shape[1], samples, frames, bits, signed=dtype.kind == "i")
+    return Header(
+        rows=shape[0],
+        columns=shape[1],
+        samples_per_pixel=samples,
+        frames=frames,
+        bits_allocated=None if dtype.kind == "f" else 8 * dtype.itemsize,
+        signed=dtype.kind == "i",
+    )

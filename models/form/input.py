@@ -8,16 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fisherlens.edge.bundle.manifest import Input
-from fisherlens.edge.preprocess import preprocess
-from fisherlens.edge.reading import Frame
+from fisherlens.edge.preprocess import preprocess, vouched
 
 from .interferometer import SOURCES_MM
 from .surface import SIZE
 
-INPUT = Input(rows=SIZE, columns=SIZE, samples_per_pixel=len(SOURCES_MM))
+INPUT = Input(rows=SIZE, columns=SIZE, samples_per_pixel=len(SOURCES_MM), photometric_interpretation="MONOCHROME2")
 
 
 def image_reader(differences: NDArray[np.float32]) -> Callable[[], NDArray[np.float32]]:
     """A function that makes the graph's image, float32 [1, sources, SIZE, SIZE], of path differences [SIZE, SIZE,
     sources] in um each time it is called."""
-    return lambda: preprocess(Frame.of(differences), INPUT)
+    return lambda: preprocess(vouched(differences, INPUT), INPUT)

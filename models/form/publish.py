@@ -22,7 +22,7 @@ from .network import FormNetwork
 from .population import measurements
 from .surface import SIZE
 
-VERSION = "1.1.0"
+VERSION = "1.1.1"
 
 MEASURAND = Measurand(name="form deviation", unit="um")
 REQUEST = Request(

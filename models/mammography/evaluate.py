@@ -16,8 +16,8 @@ from rich.table import Table
 from fisherlens.edge import Runtime
 from fisherlens.edge.bundle import Bundle
 from fisherlens.edge.bundle.manifest import Input
-from fisherlens.edge.preprocess import preprocess
-from fisherlens.edge.reading import Frame, Header, open_image
+from fisherlens.edge.preprocess import preprocess, vouched
+from fisherlens.edge.reading import Frame, open_image
 
 from . import BUNDLE
 from .detector import BITS_STORED, Detector
@@ -82,8 +82,7 @@ def disguised(path: Path) -> Frame:
     pixels = preprocess(Frame.of(original.pixels), Input(resize=(rows, columns)))[0, 0]
     low, high = pixels.min(), pixels.max()
     stretched = np.rint((pixels - low) / (high - low) * (2**BITS_STORED - 1)).astype(np.uint16)
-    header = Header(rows, columns, 1, 1, BITS_STORED, False, INPUT.modality, INPUT.photometric_interpretation)
-    return Frame(header, stretched)
+    return vouched(stretched, INPUT)
 
 
 def foreign(runtime: Runtime, folder: Path) -> Iterator[tuple[str, str]]:

@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fisherlens.edge.bundle.manifest import Input
-from fisherlens.edge.preprocess import preprocess
-from fisherlens.edge.reading import Frame
+from fisherlens.edge.preprocess import preprocess, vouched
 
 from .detector import BITS_STORED
 from .population import FIELD, PIXEL_SPACING_MM
@@ -19,6 +18,8 @@ INPUT = Input(
     bits_stored=BITS_STORED,
     pixel_spacing=PIXEL_SPACING_MM,
     photometric_interpretation="MONOCHROME1",
+    presentation_intent_type="FOR PROCESSING",
+    pixel_intensity_relationship="LIN",
     crop=(FIELD, FIELD),
     scale=2.0**-BITS_STORED,
 )
@@ -27,4 +28,4 @@ INPUT = Input(
 def image_reader(stored: NDArray[np.uint16]) -> Callable[[], NDArray[np.float32]]:
     """A function that makes the graph's image, float32 [1, 1, FIELD, FIELD], of stored values [rows, columns]
     each time it is called: an export reads many images more than once, and memory does not hold them all."""
-    return lambda: preprocess(Frame.of(stored), INPUT)
+    return lambda: preprocess(vouched(stored, INPUT), INPUT)

@@ -21,7 +21,7 @@ from .network import ThresholdNetwork
 from .observer import DIAMETERS_MM
 from .population import FIELD, fields
 
-VERSION = "2.1.0"
+VERSION = "2.1.1"
 MEASURANDS = tuple(Measurand(name=f"threshold gold thickness, {d:.2f} mm", unit="um") for d in DIAMETERS_MM)
 REQUEST = Request(
     name="mammography image quality (CDMAM 3.4, simulated)",

@@ -10,8 +10,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from fisherlens.edge.preprocess import preprocess
-from fisherlens.edge.reading import Frame
+from fisherlens.edge.preprocess import preprocess, vouched
 from fisherlens.export.derivatives.bundle_gradient import result_gradient
 
 from .detector import BITS_STORED, Transfer
@@ -63,4 +62,4 @@ _BETWEEN_STEPS = msgspec.structs.replace(INPUT, bits_stored=None)
 
 
 def _image(field: NDArray[np.float32]) -> NDArray[np.float32]:
-    return preprocess(Frame.of(field), _BETWEEN_STEPS)
+    return preprocess(vouched(field, _BETWEEN_STEPS), _BETWEEN_STEPS)
