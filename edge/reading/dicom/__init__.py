@@ -40,4 +40,4 @@ def open_dicom(path: Path) -> ImageFile:
             pixels = meant(decoded(data_set, stored, index), stored, own)
             return Frame(header_of(own, stored, data_set), pixels, modality_lut_of(own, header))
 
-    return ImageFile(header, frame, identifier)
+    return ImageFile(header, frame, identifier, first.alike)

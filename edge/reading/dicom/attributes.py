@@ -34,6 +34,12 @@ class Attributes:
             raise ImageRefused(f"PerFrameFunctionalGroupsSequence has {len(own)} items, none for frame {index + 1}")
         self._groups = [*own[index : index + 1], *_items(elements, "SharedFunctionalGroupsSequence")[:1]]
 
+    @property
+    def alike(self) -> bool:
+        """Say whether the attributes of functional groups, where there are any, are the same for all frames."""
+        own = _items(self.elements, "PerFrameFunctionalGroupsSequence")
+        return not any(macro in group for group in own for macro in _MACROS.values())
+
     def text(self, keyword: str) -> str | None:
         """Give a text without the blanks that pad it; None where it is absent or empty."""
         values = self._values(keyword)

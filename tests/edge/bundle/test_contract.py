@@ -254,6 +254,8 @@ WAYS = {
 def test_a_dicom_frame_becomes_the_image_that_the_steps_make(
     way: dict[str, Any], bits: int, signed: bool, of: str, lut: Any, size: tuple[int, int], seed: int
 ) -> None:
+    if of == "MONOCHROME1" and way["photometric_interpretation"] is None:
+        way = {**way, "photometric_interpretation": of}  # refused otherwise, says the page
     low = -(2 ** (bits - 1)) if signed else 0
     pixels = np.random.default_rng(seed).integers(low, low + 2**bits, size)
     pixels[size[0] // 2 - 1 : size[0] // 2 + 1, size[1] // 2] = low, low + 1  # never one value throughout
@@ -283,8 +285,6 @@ def test_an_array_becomes_the_image_that_the_steps_make(
     shape = (13, 15) if samples is None else (13, 15, samples)
     pixels: np.ndarray = np.random.default_rng(seed).uniform(0, 120, shape).astype(dtype)
     pixels[6, 7] = 121
-    if samples == 9:
-        way = {**way, "resize": None}  # for at most four samples, says the page
     given = preprocess(Frame.of(pixels), Input(**way, samples_per_pixel=samples or 1))
     np.testing.assert_array_equal(
         given, as_written(pixels, {**way, "photometric_interpretation": None}, 0, False, None, None)
