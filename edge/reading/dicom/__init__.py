@@ -11,7 +11,7 @@ from .data_set import open_data_set
 from .header import header_of
 from .image_pixel import image_pixel_of
 from .modality_lut import modality_lut_of
-from .pixels import decoded, require_length
+from .pixels import decoded, require_sound
 from .stored_values import meant
 
 __all__ = ["open_dicom"]
@@ -29,7 +29,7 @@ def open_dicom(path: Path) -> ImageFile:
         data_set = open_data_set(path)
         first = Attributes(data_set.elements, 0)
         stored = image_pixel_of(first, data_set.pixel_keyword)
-        require_length(data_set, stored)
+        require_sound(data_set, stored)
         header = header_of(first, stored, data_set)
         identifier = first.text("SOPInstanceUID")
 

@@ -19,7 +19,7 @@ _MACROS = {
     "RescaleIntercept": "PixelValueTransformationSequence",
 }
 """The functional group that an attribute stands in (PS3.3 C.7.6.16.2.1, C.8.19.6.4, C.7.6.16.2.9)."""
-_HARMLESS = re.compile(r"[0-9+\-.,eE\\ ]{1,40}")
+_HARMLESS = re.compile(r"(?=.*\d)[0-9+\-.,eE\\ ]{1,40}")
 """Values that may be quoted: others may be a patient's."""
 
 

@@ -12,6 +12,7 @@ from pydicom.uid import (
     HTJ2KLosslessRPCL,
     JPEG2000TransferSyntaxes,
     JPEGBaseline8Bit,
+    JPEGExtended12Bit,
     JPEGLSTransferSyntaxes,
     JPEGTransferSyntaxes,
     RLELossless,
@@ -30,10 +31,14 @@ _JPEG_FAMILY = (
     *JPEGTransferSyntaxes, *JPEGLSTransferSyntaxes, *JPEG2000TransferSyntaxes, HTJ2K, HTJ2KLossless, HTJ2KLosslessRPCL
 )  # fmt: skip
 
+_MOST_BITS = {JPEGBaseline8Bit: 8, JPEGExtended12Bit: 12}
+"""The most that a stream of a transfer syntax holds (PS3.5 8.2.1)."""
 
-def require_length(data_set: DataSet, stored: ImagePixel) -> None:
-    """Refuse pixel data that is not compressed, and shorter or longer than the header says: longer ones have frames
-    or samples that the header does not tell of."""
+
+def require_sound(data_set: DataSet, stored: ImagePixel) -> None:
+    """Refuse, before anything is decoded, a transfer syntax that nothing here decodes, and pixel data that is not
+    compressed, and shorter or longer than the header says: what is longer has frames or samples untold of."""
+    _check_syntax(data_set, stored)
     if data_set.transfer_syntax.is_encapsulated:
         return
     length = data_set.available if data_set.value_length is None else data_set.value_length
@@ -51,7 +56,6 @@ def decoded(data_set: DataSet, stored: ImagePixel, index: int) -> Pixels:
     Raises ImageRefused for a transfer syntax that is not supported, and pixel data that is damaged, cut off or
     another than the header says.
     """
-    _check_syntax(data_set, stored)
     try:
         with data_set.pixels() as file:
             if data_set.transfer_syntax.is_encapsulated:
@@ -91,8 +95,9 @@ def _check_syntax(data_set: DataSet, stored: ImagePixel) -> None:
             f"HighBit {stored.high_bit} with BitsStored {stored.bits_stored} in {syntax.name}, expected "
             f"{stored.bits_stored - 1}"
         )
-    if syntax == JPEGBaseline8Bit and stored.bits_stored != 8:
-        raise ImageRefused(f"BitsStored {stored.bits_stored} in {syntax.name}, expected 8")
+    most = _MOST_BITS.get(syntax)
+    if most is not None and stored.bits_stored > most:
+        raise ImageRefused(f"BitsStored {stored.bits_stored} in {syntax.name}, expected at most {most}")
 
 
 def _options(data_set: DataSet, stored: ImagePixel) -> dict[str, Any]:
@@ -138,5 +143,7 @@ def _check_stream(file: BinaryIO, data_set: DataSet, stored: ImagePixel, index: 
         stream = get_frame(file, index, number_of_frames=stored.frames)
     finally:
         file.seek(start)
+    if not stream:
+        raise ImageRefused(f"PixelData has nothing of frame {index + 1}")
     if not stream.rstrip(b"\0\xff").endswith(_END_OF_IMAGE):  # padded to even length by either
         raise ImageRefused(f"the compressed stream of frame {index + 1} is cut off: it has no end")

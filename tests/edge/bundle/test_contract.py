@@ -225,7 +225,9 @@ def as_written(
         ends = np.array([-(2 ** (bits - 1)), 2 ** (bits - 1) - 1] if signed else [0, 2**bits - 1])
         image = np.float32(modality(ends, np.float64).sum()) - image
     if resize := expected["resize"]:
-        image = cv2.resize(image, (resize[1], resize[0]), interpolation=cv2.INTER_AREA)
+        samples = [image] if image.ndim == 2 or image.shape[2] <= 4 else list(np.moveaxis(image, 2, 0))
+        resized = [cv2.resize(sample, (resize[1], resize[0]), interpolation=cv2.INTER_AREA) for sample in samples]
+        image = resized[0] if len(resized) == 1 else np.stack(resized, axis=2)
     image = (image - np.float32(expected["offset"])) * np.float32(expected["scale"])
     return image[None, None] if image.ndim == 2 else image.transpose(2, 0, 1)[None]
 
