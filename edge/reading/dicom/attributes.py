@@ -1,0 +1,100 @@
+"""What a data set says of one frame, read strictly: every refusal names the attribute."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+
+from pydicom.dataset import Dataset
+from pydicom.multival import MultiValue
+
+from ...errors import ImageRefused
+
+_MACROS = {
+    "PixelSpacing": "PixelMeasuresSequence",
+    "ImagerPixelSpacing": "FramePixelDataPropertiesSequence",
+    "PixelIntensityRelationship": "FramePixelDataPropertiesSequence",
+    "RescaleSlope": "PixelValueTransformationSequence",
+    "RescaleIntercept": "PixelValueTransformationSequence",
+}
+"""The functional group that an attribute stands in (PS3.3 C.7.6.16.2.1, C.8.19.6.4, C.7.6.16.2.9)."""
+_HARMLESS = re.compile(r"[0-9+\-.,eE\\ ]{1,40}")
+"""Values that may be quoted: others may be a patient's."""
+
+
+class Attributes:
+    """The attributes that hold for frame `index`, from 0: of its own functional groups, else of those that all frames
+    share, else of the data set itself (PS3.3 C.7.6.16.1.1)."""
+
+    def __init__(self, elements: Dataset, index: int) -> None:
+        self.elements = elements
+        own = _items(elements, "PerFrameFunctionalGroupsSequence")
+        if own and index >= len(own):
+            raise ImageRefused(f"PerFrameFunctionalGroupsSequence has {len(own)} items, none for frame {index + 1}")
+        self._groups = [*own[index : index + 1], *_items(elements, "SharedFunctionalGroupsSequence")[:1]]
+
+    def text(self, keyword: str) -> str | None:
+        """Give a text without the blanks that pad it; None where it is absent or empty."""
+        values = self._values(keyword)
+        if len(values) > 1:
+            raise ImageRefused(f"{keyword} has {len(values)} values, expected one")
+        return str(values[0]).strip(" \0") or None if values else None
+
+    def number(self, keyword: str) -> float | None:
+        """Give a finite number; None where it is absent or empty."""
+        numbers = self.numbers(keyword)
+        if len(numbers) > 1:
+            raise ImageRefused(f"{keyword} has {len(numbers)} values, expected one")
+        return numbers[0] if numbers else None
+
+    def whole(self, keyword: str) -> int | None:
+        """Give a whole number; None where it is absent or empty."""
+        number = self.number(keyword)
+        if number is not None and not number.is_integer():
+            raise ImageRefused(f"{keyword} {number:g}, expected a whole number")
+        return None if number is None else int(number)
+
+    def numbers(self, keyword: str) -> tuple[float, ...]:
+        """Give finite numbers, none where the attribute is absent or empty."""
+        try:
+            numbers = tuple(float(value) for value in self._values(keyword))
+        except (TypeError, ValueError):
+            raise ImageRefused(f"{self._quoted(keyword)} is no number, expected one as 1.5") from None
+        if not all(map(math.isfinite, numbers)):
+            raise ImageRefused(f"{keyword} is no finite number")
+        return numbers
+
+    def _values(self, keyword: str) -> list[Any]:
+        holder = self._holder(keyword)
+        if holder is None:
+            return []
+        try:
+            value = holder[keyword].value
+        except Exception:  # pydicom raises many kinds on values that are not of their representation
+            raise ImageRefused(f"{self._quoted(keyword)} is no valid value") from None
+        if value is None or value == "" or value == b"":
+            return []
+        return list(value) if isinstance(value, MultiValue | list | tuple) else [value]
+
+    def _holder(self, keyword: str) -> Dataset | None:
+        for group in self._groups:
+            for item in _items(group, _MACROS[keyword])[:1] if keyword in _MACROS else []:
+                if keyword in item:
+                    return item
+        return self.elements if keyword in self.elements else None
+
+    def _quoted(self, keyword: str) -> str:
+        """The keyword, with the value where that is harmless."""
+        holder = self._holder(keyword)
+        element = holder.get_item(keyword) if holder is not None else None
+        value = getattr(element, "value", None)
+        text = value.decode("latin-1") if isinstance(value, bytes) else str(value)
+        return f"{keyword} {text.strip(' ' + chr(0))}" if _HARMLESS.fullmatch(text.rstrip("\0")) else keyword
+
+
+def _items(elements: Dataset, keyword: str) -> list[Dataset]:
+    try:
+        return list(elements[keyword].value) if keyword in elements else []
+    except Exception:  # pydicom raises many kinds on damaged sequences
+        raise ImageRefused(f"{keyword} is no valid sequence") from None

@@ -1,0 +1,142 @@
+"""Decoding one frame of a data set's pixels by pydicom's decoders, and what must hold before and after."""
+
+from __future__ import annotations
+
+from typing import Any, BinaryIO
+
+from pydicom.encaps import generate_fragments, get_frame, parse_basic_offsets
+from pydicom.pixels import get_decoder
+from pydicom.uid import (
+    HTJ2K,
+    HTJ2KLossless,
+    HTJ2KLosslessRPCL,
+    JPEG2000TransferSyntaxes,
+    JPEGBaseline8Bit,
+    JPEGLSTransferSyntaxes,
+    JPEGTransferSyntaxes,
+    RLELossless,
+)
+
+from ...errors import ImageRefused
+from ..frame import Pixels
+from .data_set import DataSet
+from .image_pixel import MONOCHROME, PALETTE, ImagePixel
+
+_END_OF_IMAGE = b"\xff\xd9"
+"""The marker that ends every JPEG, JPEG-LS and JPEG 2000 stream (ITU-T T.81 B.1.1.3, T.800 A.4.4)."""
+_STARTS = (b"\xff\xd8\xff", b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP  ")
+"""What such a stream begins with; JPEG 2000 also within a file of its own (T.800 I.5.1)."""
+_JPEG_FAMILY = (
+    *JPEGTransferSyntaxes, *JPEGLSTransferSyntaxes, *JPEG2000TransferSyntaxes, HTJ2K, HTJ2KLossless, HTJ2KLosslessRPCL
+)  # fmt: skip
+
+
+def require_length(data_set: DataSet, stored: ImagePixel) -> None:
+    """Refuse pixel data that is not compressed, and shorter or longer than the header says: longer ones have frames
+    or samples that the header does not tell of."""
+    if data_set.transfer_syntax.is_encapsulated:
+        return
+    length = data_set.available if data_set.value_length is None else data_set.value_length
+    expected = stored.byte_count
+    if min(length, data_set.available) < expected or length > expected + expected % 2:
+        raise ImageRefused(
+            f"{data_set.pixel_keyword} of {min(length, data_set.available):,} bytes, expected {expected:,} by its "
+            "Rows, Columns, BitsAllocated, SamplesPerPixel and NumberOfFrames"
+        )
+
+
+def decoded(data_set: DataSet, stored: ImagePixel, index: int) -> Pixels:
+    """Decode frame `index`, from 0: [rows, columns] or [rows, columns, samples], colours RGB.
+
+    Raises ImageRefused for a transfer syntax that is not supported, and pixel data that is damaged, cut off or
+    another than the header says.
+    """
+    _check_syntax(data_set, stored)
+    try:
+        with data_set.pixels() as file:
+            if data_set.transfer_syntax.is_encapsulated:
+                _check_stream(file, data_set, stored, index)
+            pixels, found = get_decoder(data_set.transfer_syntax).as_array(
+                file, index=index, **_options(data_set, stored)
+            )
+    except MemoryError:
+        raise ImageRefused(f"frame {index + 1} does not fit into memory") from None
+    except ImageRefused:
+        raise
+    except Exception:  # each decoder raises kinds of its own
+        raise ImageRefused(
+            f"the pixel data of frame {index + 1} cannot be decoded ({data_set.transfer_syntax.name}): damaged, or "
+            "another than its header says"
+        ) from None
+    colour = stored.photometric_interpretation not in (*MONOCHROME, PALETTE)
+    if colour and found["photometric_interpretation"] != "RGB":
+        raise ImageRefused(f"colours {found['photometric_interpretation']} of frame {index + 1}, expected RGB")
+    shape = (stored.rows, stored.columns, 3) if colour else (stored.rows, stored.columns)
+    if pixels.shape != shape:
+        raise ImageRefused(f"pixel data of frame {index + 1} is {list(pixels.shape)}, its header says {list(shape)}")
+    return pixels
+
+
+def _check_syntax(data_set: DataSet, stored: ImagePixel) -> None:
+    syntax = data_set.transfer_syntax
+    try:
+        available = get_decoder(syntax).is_available
+    except NotImplementedError:
+        available = False
+    if not available:
+        raise ImageRefused(f"transfer syntax {syntax.name} is not supported, expected one that is or none compressed")
+    packed = stored.high_bit + 1 == stored.bits_stored
+    if syntax.is_encapsulated and syntax != RLELossless and not packed and not stored.is_float:
+        raise ImageRefused(
+            f"HighBit {stored.high_bit} with BitsStored {stored.bits_stored} in {syntax.name}, expected "
+            f"{stored.bits_stored - 1}"
+        )
+    if syntax == JPEGBaseline8Bit and stored.bits_stored != 8:
+        raise ImageRefused(f"BitsStored {stored.bits_stored} in {syntax.name}, expected 8")
+
+
+def _options(data_set: DataSet, stored: ImagePixel) -> dict[str, Any]:
+    """What a decoder must know, by pydicom's names; it leaves the bits as they come, since it takes some for others."""
+    elements = data_set.elements
+    offsets = {}
+    if "ExtendedOffsetTable" in elements and "ExtendedOffsetTableLengths" in elements:
+        offsets = {"extended_offsets": (elements.ExtendedOffsetTable, elements.ExtendedOffsetTableLengths)}
+    return {
+        "rows": stored.rows,
+        "columns": stored.columns,
+        "samples_per_pixel": stored.samples_per_pixel,
+        "photometric_interpretation": stored.photometric_interpretation,
+        "planar_configuration": stored.planar_configuration,
+        "bits_allocated": stored.bits_allocated,
+        "bits_stored": stored.bits_stored,
+        "pixel_representation": stored.pixel_representation,
+        "number_of_frames": stored.frames,
+        "pixel_keyword": data_set.pixel_keyword,
+        "pixel_vr": data_set.value_representation,
+        "correct_unused_bits": False,
+        "apply_jls_sign_correction": False,
+        "apply_j2k_sign_correction": False,
+        **offsets,
+    }
+
+
+def _check_stream(file: BinaryIO, data_set: DataSet, stored: ImagePixel, index: int) -> None:
+    """Refuse more frames than the header tells of, and a stream of the JPEG family that lacks its end marker: libjpeg
+    and OpenJPEG decode one that was cut off without a word, and fill the rest."""
+    start = file.tell()
+    try:
+        offsets = parse_basic_offsets(file)
+        if len(offsets) > stored.frames:
+            raise ImageRefused(f"{len(offsets)} frames in PixelData, NumberOfFrames says {stored.frames}")
+        if data_set.transfer_syntax not in _JPEG_FAMILY:
+            return
+        if stored.frames == 1:
+            streams = sum(fragment.startswith(_STARTS) for fragment in generate_fragments(file))
+            if streams > 1:
+                raise ImageRefused(f"{streams} frames in PixelData, NumberOfFrames says 1")
+        file.seek(start)
+        stream = get_frame(file, index, number_of_frames=stored.frames)
+    finally:
+        file.seek(start)
+    if not stream.rstrip(b"\0\xff").endswith(_END_OF_IMAGE):  # padded to even length by either
+        raise ImageRefused(f"the compressed stream of frame {index + 1} is cut off: it has no end")
