@@ -1,4 +1,4 @@
-"""What a bundle demands of frames: as the command was told, or what all calibration images have in common."""
+"""The demands of a bundle on frames: as the command was told, or what all calibration images have in common."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ ANY: Literal["any"] = "any"
 
 
 class InputOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the command was told of the frames to accept, and of their way to the graph's image; named as in the
-    manifest's Input. None: by the images; ANY: not demanded. any_size: rows and columns are not demanded."""
+    """The command's options of the frames to accept, and of their way to the graph's image, named as in the manifest's
+    Input. None: by the images; ANY: not demanded. any_size: rows and columns are not demanded."""
 
     modality: str | None = None
     any_size: bool = False

@@ -19,8 +19,8 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Attribute(Generic[T]):
-    """What is demanded of one attribute of a frame. value: None where nothing is. text: the value in words. origin:
-    where it comes from, in words."""
+    """One attribute of a frame, and what is demanded of it. value: None where nothing is. text: the value in words.
+    origin: where it comes from, in words."""
 
     name: str
     value: T
