@@ -30,11 +30,12 @@ _LARGE = 2**16
 
 @dataclass(frozen=True)
 class _Chunk:
-    """data: empty for image data and what is too large to be of use. position: of the chunk's length in the file."""
+    """A chunk, or several of image data, one after the other. data: empty for image data and what is too large to be
+    of use. position, end: in the file."""
 
     kind: str
     position: int
-    length: int
+    end: int
     data: bytes
 
 
@@ -46,11 +47,13 @@ class _Png:
     colour: int
     interlace: int
     chunks: tuple[_Chunk, ...]
+    data_start: int
+    data_end: int
 
     @classmethod
     def of(cls, chunks: tuple[_Chunk, ...]) -> _Png:
-        first = chunks[0] if chunks else None
-        if first is None or first.kind != "IHDR" or len(first.data) != 13:
+        first = chunks[0]
+        if first.kind != "IHDR" or len(first.data) != 13:
             raise ImageRefused("PNG without chunk IHDR at its beginning: the file is damaged")
         columns, rows, depth, colour, compression, filtering, interlace = struct.unpack(">IIBBBBB", first.data)
         if depth not in _DEPTHS.get(colour, ()):
@@ -59,7 +62,10 @@ class _Png:
             raise ImageRefused(
                 f"PNG of compression {compression}, filter {filtering}, interlace {interlace}, expected 0, 0, 0 or 1"
             )
-        return cls(rows, columns, depth, colour, interlace, chunks)
+        data = [chunk for chunk in chunks if chunk.kind == "IDAT"]
+        if len(data) != 1:
+            raise ImageRefused(f"PNG whose chunks IDAT stand in {len(data)} places, expected one")
+        return cls(rows, columns, depth, colour, interlace, chunks, data[0].position, data[0].end)
 
     def first(self, kind: str) -> bytes | None:
         return next((chunk.data for chunk in self.chunks if chunk.kind == kind), None)
@@ -93,33 +99,40 @@ def _refuse_animation(png: _Png) -> None:
 
 def _chunks(file: BinaryIO) -> Iterator[_Chunk]:
     """Walk through the chunks to IEND; the checksum of image data is left to the decoder."""
-    file.seek(len(_SIGNATURE))
+    data = file.read()
+    position = len(_SIGNATURE)
+    image_start = None
     while True:
-        position = file.tell()
-        start = file.read(8)
-        if len(start) < 8:
+        if position + 8 > len(data):
             raise ImageRefused("PNG without chunk IEND: the file is cut off")
-        length, kind = struct.unpack(">I4s", start)
-        name = kind.decode("ascii", "backslashreplace")
-        read = kind not in (b"IDAT", b"fdAT") and length <= _LARGE
-        data = file.read(length) if read else b""
-        file.seek(position + 8 + length)
-        checksum = file.read(4)
-        if len(checksum) < 4:
-            raise ImageRefused(f"PNG chunk {name} of {length} bytes reaches beyond the file, which is cut off")
-        if read and zlib.crc32(kind + data) != int.from_bytes(checksum, "big"):
-            raise ImageRefused(f"PNG chunk {name}: wrong checksum, the file is damaged")
-        yield _Chunk(name, position, length, data)
+        length, kind = struct.unpack_from(">I4s", data, position)
+        end = position + 12 + length
+        if end > len(data):
+            raise ImageRefused(f"PNG chunk {_name(kind)} of {length} bytes reaches beyond the file, which is cut off")
+        if kind == b"IDAT":
+            image_start = position if image_start is None else image_start
+            position = end
+            continue
+        if image_start is not None:
+            yield _Chunk("IDAT", image_start, position, b"")
+            image_start = None
+        kept = data[position + 8 : end - 4] if length <= _LARGE and kind != b"fdAT" else b""
+        if kept and zlib.crc32(kind + kept) != int.from_bytes(data[end - 4 : end], "big"):
+            raise ImageRefused(f"PNG chunk {_name(kind)}: wrong checksum, the file is damaged")
+        yield _Chunk(_name(kind), position, end, kept)
         if kind == b"IEND":
             return
+        position = end
+
+
+def _name(kind: bytes) -> str:
+    return kind.decode("ascii", "backslashreplace")
 
 
 def _pixels(path: Path, png: _Png) -> Pixels:
-    with path.open("rb") as file:
-        image_data = b"".join(_image_data(file, png))
     if png.colour == _PALETTE:
-        return _coloured(_decoded(_as_grey(png), image_data, png), png)
-    pixels = _decoded(_header_chunk(png, png.colour), image_data, png)
+        return _coloured(_decoded(path, png, _GREY), png)
+    pixels = _decoded(path, png, png.colour)
     transparent = png.first("tRNS")
     if png.colour & _ALPHA:
         return without_alpha(pixels, pixels.shape[2] - 1, np.iinfo(pixels.dtype).max)
@@ -128,37 +141,36 @@ def _pixels(path: Path, png: _Png) -> Pixels:
     return pixels
 
 
-def _image_data(file: BinaryIO, png: _Png) -> Iterator[bytes]:
-    """The chunks of image data as they are, with their checksums."""
-    for chunk in png.chunks:
-        if chunk.kind == "IDAT":
-            file.seek(chunk.position)
-            yield file.read(chunk.length + 12)
+def _decoded(path: Path, png: _Png, colour: int) -> Pixels:
+    """Decode by libpng, which is given what concerns the pixels and nothing else: what it warns of concerns them.
+
+    colour: the colour type; of a palette that of grey, as if indices were shades: the library gives no indices, and
+    takes such as lie beyond the palette.
+    """
+    import imagecodecs
+
+    with decoding("the image data of the PNG is damaged or cut off (checksum, compression or length)"):
+        pixels: Pixels = imagecodecs.png_decode(_plain(path, png, colour))
+    if pixels.shape[:2] != (png.rows, png.columns):
+        raise ImageRefused("the image data of the PNG is damaged or cut off (checksum, compression or length)")
+    return pixels
 
 
-def _header_chunk(png: _Png, colour: int) -> bytes:
-    return _chunk(b"IHDR", struct.pack(">IIBBBBB", png.columns, png.rows, png.depth, colour, 0, 0, png.interlace))
-
-
-def _as_grey(png: _Png) -> bytes:
-    """The header of the same image as if its indices were shades: the library gives no indices, and takes such as
-    lie beyond the palette."""
-    return _header_chunk(png, _GREY)
+def _plain(path: Path, png: _Png, colour: int) -> bytearray:
+    """The same PNG without anything that does not concern its pixels."""
+    header = struct.pack(">IIBBBBB", png.columns, png.rows, png.depth, colour, 0, 0, png.interlace)
+    before, end = _SIGNATURE + _chunk(b"IHDR", header), _chunk(b"IEND", b"")
+    length = png.data_end - png.data_start
+    plain = bytearray(len(before) + length + len(end))
+    plain[: len(before)], plain[len(before) + length :] = before, end
+    with path.open("rb") as file:
+        file.seek(png.data_start)
+        file.readinto(memoryview(plain)[len(before) : len(before) + length])
+    return plain
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-
-def _decoded(header: bytes, image_data: bytes, png: _Png) -> Pixels:
-    """Decode by libpng, which is given what concerns the pixels and nothing else: what it warns of concerns them."""
-    import imagecodecs
-
-    with decoding("the image data of the PNG is damaged or cut off (checksum, compression or length)"):
-        pixels: Pixels = imagecodecs.png_decode(_SIGNATURE + header + image_data + _chunk(b"IEND", b""))
-    if pixels.shape[:2] != (png.rows, png.columns):
-        raise ImageRefused("the image data of the PNG is damaged or cut off (checksum, compression or length)")
-    return pixels
 
 
 def _coloured(shades: Pixels, png: _Png) -> Pixels:

@@ -26,7 +26,7 @@ from .jpeg import read_stream
 from .pictures import decoding, require_size, without_alpha
 from .tiff_directory import TAGS, Directory, directories, read_directory, read_form
 
-_NONE, _JPEG, _WEBP, _JPEG_2000 = 1, 7, 50001, 34712
+_NONE, _LZW, _JPEG, _WEBP, _JPEG_2000 = 1, 5, 7, 50001, 34712
 _COMPRESSIONS = {
     1: "none", 5: "LZW", 7: "JPEG", 8: "Deflate", 32946: "Deflate", 32773: "PackBits", 34712: "JPEG 2000",
     34925: "LZMA", 50000: "Zstandard", 50001: "WebP",
@@ -41,6 +41,8 @@ _OTHER_COMPRESSIONS = {
 _LOSSY = (_JPEG, _WEBP, _JPEG_2000)
 _PREDICTED = (5, 8, 32946, 34925, 50000)
 """Compressions that have a predictor (TIFF 6.0 section 14, and libtiff)."""
+_MOST_READ = 4
+"""A file is read as a whole where it is at most so many times as large as the image that is decoded."""
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _YCBCR = 0, 1, 2, 3, 6
 _OTHER_MEANINGS = {
     4: "a transparency mask", 5: "separated colours, CMYK", 8: "CIE L*a*b*", 9: "ICC L*a*b*", 10: "ITU L*a*b*",
@@ -90,7 +92,7 @@ def open_tiff(path: Path) -> ImageFile:
         if not found:
             raise ImageRefused("TIFF of thumbnails and masks alone (tag NewSubfileType), expected an image")
         frames = [
-            (directory.position, plane)
+            (directory.position, directory.ordinal, plane)
             for directory in found
             for plane in range(_stacked(directory, given=len(found) if directory is found[0] else 0))
         ]
@@ -271,10 +273,10 @@ def _palette(page: _Page) -> NDArray[Any]:
     return (high.astype(np.uint8) if eight else values).reshape(3, -1).T
 
 
-def _frame(path: Path, frames: int, position: int, plane: int) -> Frame:
+def _frame(path: Path, frames: int, position: int, ordinal: int, plane: int) -> Frame:
     with path.open("rb") as file:
         form, _ = read_form(file)
-        directory, _ = read_directory(file, form, position)
+        directory, _ = read_directory(file, form, position, ordinal)
         page = _page(directory)
         return Frame(replace(_header(page), frames=frames), _finished(_decoded(page, plane), page))
 
@@ -299,7 +301,7 @@ def _decoded(page: _Page, plane: int) -> Pixels:
         return _read(page, start + plane * page.bytes)
     segments = _segments(page)
     with decoding(f"the image data of the TIFF is damaged or cut off ({_COMPRESSIONS[page.compression]})"):
-        return _assembled(page, segments)
+        return _by_libtiff(page) if _is_for_libtiff(page, segments) else _assembled(page, segments)
 
 
 def _contiguous(page: _Page) -> int | None:
@@ -343,6 +345,22 @@ def _segments(page: _Page) -> list[tuple[int, int]]:
         if offset + size > end:
             raise ImageRefused(f"TIFF whose {kind} {number + 1} reaches beyond the end of the file, which is cut off")
     return list(zip(offsets, sizes, strict=True))
+
+
+def _is_for_libtiff(page: _Page, segments: list[tuple[int, int]]) -> bool:
+    """LZW is decoded faster by libtiff, which takes the whole file: not for pages that are a small part of it."""
+    small = page.directory.file.seek(0, 2) <= _MOST_READ * sum(size for _, size in segments) + 2**20
+    return page.compression == _LZW and page.bits == 8 * page.dtype.itemsize and page.bits <= 32 and small
+
+
+def _by_libtiff(page: _Page) -> Pixels:
+    import imagecodecs
+
+    page.directory.file.seek(0)
+    pixels: Pixels = imagecodecs.tiff_decode(page.directory.file.read(), index=page.directory.ordinal)
+    if pixels.dtype != page.dtype:
+        raise ImageRefused("TIFF of a maker whose tags do not mean what the format says")
+    return pixels.reshape(page.planes, page.rows, page.columns, page.samples // page.planes)
 
 
 def _assembled(page: _Page, segments: list[tuple[int, int]]) -> Pixels:

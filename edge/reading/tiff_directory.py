@@ -56,10 +56,11 @@ class Form:
 
 @dataclass(frozen=True)
 class Directory:
-    """One directory: its position, and where the values of its tags lie."""
+    """One directory: its position and its number in the chain, and where the values of its tags lie."""
 
     file: BinaryIO
     form: Form
+    ordinal: int
     position: int
     entries: dict[int, _Entry]
 
@@ -109,7 +110,7 @@ def _few(values: tuple[int, ...]) -> str:
     return ", ".join(map(str, values[:8])) + (", …" if len(values) > 8 else "")
 
 
-def read_directory(file: BinaryIO, form: Form, position: int) -> tuple[Directory, int]:
+def read_directory(file: BinaryIO, form: Form, position: int, ordinal: int) -> tuple[Directory, int]:
     """Read a directory and the position of the next one, 0 for none. Raises ImageRefused."""
     file.seek(position)
     (count,) = struct.unpack(form.count, _read(file, struct.calcsize(form.count), position))
@@ -132,7 +133,7 @@ def read_directory(file: BinaryIO, form: Form, position: int) -> tuple[Directory
             entries[tag] = _Entry(kind, values, start + at + entry.size)
         else:
             entries[tag] = _Entry(kind, values, struct.unpack_from(form.offset, data, at + entry.size)[0])
-    directory = Directory(file, form, position, entries)
+    directory = Directory(file, form, ordinal, position, entries)
     _require_inside(directory)
     return directory, following
 
@@ -176,7 +177,7 @@ def directories(file: BinaryIO) -> Iterator[Directory]:
                 f"TIFF of more than {2 * MAX_FRAMES:,} directories, expected at most {MAX_FRAMES:,} frames"
             )
         seen.add(position)
-        directory, position = read_directory(file, form, position)
+        directory, position = read_directory(file, form, position, len(seen) - 1)
         yield directory
     if not seen:
         raise ImageRefused("TIFF without a directory: the file was not written to its end")
