@@ -116,8 +116,9 @@ def _chunks(file: BinaryIO) -> Iterator[_Chunk]:
         if image_start is not None:
             yield _Chunk("IDAT", image_start, position, b"")
             image_start = None
-        kept = data[position + 8 : end - 4] if length <= _LARGE and kind != b"fdAT" else b""
-        if kept and zlib.crc32(kind + kept) != int.from_bytes(data[end - 4 : end], "big"):
+        small = length <= _LARGE and kind != b"fdAT"
+        kept = data[position + 8 : end - 4] if small else b""
+        if small and zlib.crc32(kind + kept) != int.from_bytes(data[end - 4 : end], "big"):
             raise ImageRefused(f"PNG chunk {_name(kind)}: wrong checksum, the file is damaged")
         yield _Chunk(_name(kind), position, end, kept)
         if kind == b"IEND":
