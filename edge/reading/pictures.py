@@ -30,8 +30,10 @@ def require_size(rows: int, columns: int, samples: int = 1) -> None:
 
     Raises ImageRefused.
     """
-    if rows < 1 or columns < 1 or samples < 1:
-        raise ImageRefused(f"{rows} x {columns} pixels of {samples} samples, expected some")
+    if rows < 1 or columns < 1:
+        raise ImageRefused(f"{rows} x {columns} pixels, expected some")
+    if samples < 1:
+        raise ImageRefused(f"pixels of {samples} samples, expected some")
     if rows * columns > MAX_PIXELS:
         raise ImageRefused(f"{rows} x {columns} pixels are more than the {MAX_PIXELS} that a frame may have")
     if rows * columns * samples > MAX_SAMPLES:

@@ -219,11 +219,14 @@ def test_imagej_stacks_of_one_directory_give_all_planes(tmp_path: Path, axes: st
     np.testing.assert_array_equal(np.stack(given_), planes)
 
 
+@pytest.mark.parametrize("description", [None, "of the user"])
 @pytest.mark.parametrize("truncate", [True, False])
 @pytest.mark.parametrize("shape", [(3, 8, 9), (2, 3, 8, 9), (8, 9), (1, 8, 9)])
-def test_shaped_stacks_give_all_planes(tmp_path: Path, truncate: bool, shape: tuple[int, ...]) -> None:
+def test_shaped_stacks_give_all_planes(
+    tmp_path: Path, truncate: bool, shape: tuple[int, ...], description: str | None
+) -> None:
     path, array = tmp_path / "shaped.tif", values(*shape)
-    tifffile.imwrite(path, array, photometric="minisblack", truncate=truncate)
+    tifffile.imwrite(path, array, photometric="minisblack", truncate=truncate, description=description)
     np.testing.assert_array_equal(np.stack(read(path)), array.reshape(-1, 8, 9))
 
 
@@ -362,7 +365,7 @@ def test_a_strip_that_is_missing_or_short_is_never_filled(tmp_path: Path, compre
         ("PhotometricInterpretation", 6, r"6 \(YCbCr\) without JPEG"),
         ("PhotometricInterpretation", 2, "SamplesPerPixel 1 with PhotometricInterpretation 2"),
         ("BitsPerSample", 65, "BitsPerSample 65"),
-        ("SamplesPerPixel", 0, "of 0 samples"),
+        ("SamplesPerPixel", 0, "pixels of 0 samples"),
         ("RowsPerStrip", 0, "0 x 9 pixels"),
         ("StripOffsets", 10**6, "strip 1 reaches beyond the end of the file"),
         ("StripOffsets", 0, "strip 1 is missing"),
