@@ -182,6 +182,13 @@ def png(rows: int, columns: int, data: bytes, depth: int = 16, colour: int = 0) 
     return content(b"\x89PNG\r\n\x1a\n" + body)
 
 
+def with_wrong_checksum(folder: Path) -> Path:
+    path = raster("png")(folder)
+    data = path.read_bytes()
+    path.write_bytes(data[:-13] + bytes([data[-13] ^ 1]) + data[-12:])
+    return path
+
+
 def tiff(*entries: tuple[int, int, int, int], next_ifd: int = 0) -> Make:
     """A little-endian TIFF of one directory of (tag, type, count, value)."""
     directory = struct.pack("<H", len(entries)) + b"".join(struct.pack("<HHII", *entry) for entry in entries)
@@ -221,7 +228,7 @@ def with_value(value: float) -> np.ndarray:
 
 
 HEADER = "{{'descr': '{}', 'fortran_order': False, 'shape': {}, }}"
-NOT_NPY = r"not a readable \.npy"
+NPY_HEADER = r"header of the \.npy file is damaged"
 
 MALFORMED: dict[str, tuple[Make, str]] = {
     # Files that are none.
@@ -234,7 +241,9 @@ MALFORMED: dict[str, tuple[Make, str]] = {
     "text": (content(b"hello, world"), "unknown format"),
     "one byte": (content(b"\x89"), "unknown format"),
     "zeros": (content(bytes(5000)), "unknown format"),
-    "JPEG outside of DICOM": (content(jpeg()), "unknown format"),
+    "JPEG of 8 bit": (content(jpeg()), "bits allocated 8, expected 16"),
+    "JPEG that is cut off": (content(jpeg()[:-100]), r"JPEG without its end marker \(FFD9\)"),
+    "GIF": (content(b"GIF89a" + bytes(100)), "GIF, a format that is not supported"),
     "DICOM without its preamble": (lambda f: content(usual(f).read_bytes()[132:])(f), "unknown format"),
     "zip": (content(b"PK\x03\x04" + bytes(300)), "unknown format"),
     # DICOM: its structure.
@@ -334,31 +343,41 @@ MALFORMED: dict[str, tuple[Make, str]] = {
     "truncated RLE": (compressed(RLELossless, 0.5), "cannot be decoded"),
     "RLE of a million segments": (encapsulated(RLELossless, struct.pack("<I", 10**6) + bytes(60)), "cannot be decoded"),
     # PNG.
-    "truncated PNG": (shortened(raster("png"), 0.6), "cannot be decoded"),
-    "PNG with a wrong checksum": (patched(raster("png"), b"IDAT", b"IDAT\xff"), "cannot be decoded"),
-    "PNG without pixels": (content(b"\x89PNG\r\n\x1a\n" + chunk(b"IEND", b"")), "cannot be decoded"),
-    "PNG of no width": (png(SIDE, 0, b""), "cannot be decoded"),
-    "PNG of a depth that does not exist": (png(SIDE, SIDE, bytes(5000), depth=7), "cannot be decoded"),
-    "huge PNG": (png(10**6, 10**6, bytes(1000)), "larger than 134217728 pixels"),
+    "truncated PNG": (shortened(raster("png"), 0.6), "PNG chunk IDAT of .* bytes reaches beyond the file"),
+    "PNG with a byte too many": (patched(raster("png"), b"IDAT", b"IDAT\xff"), "PNG without a chunk at byte"),
+    "PNG with a wrong checksum": (with_wrong_checksum, "image data of the PNG is damaged"),
+    "PNG without pixels": (content(b"\x89PNG\r\n\x1a\n" + chunk(b"IEND", b"")), "PNG without chunk IHDR"),
+    "PNG of no width": (png(SIDE, 0, b""), "32 x 0 pixels, expected some"),
+    "PNG of a depth that does not exist": (png(SIDE, SIDE, bytes(5000), depth=7), "PNG of colour type 0 with 7 bits"),
+    "huge PNG": (png(10**6, 10**6, bytes(1000)), "are more than the 134217728"),
     # TIFF.
-    "truncated TIFF": (shortened(raster("tif"), 0.6), "cannot be decoded"),
-    "TIFF whose directory lies beyond the file": (content(b"II*\0" + struct.pack("<I", 2**31)), "cannot be decoded"),
-    "TIFF whose directories go round": (tiff((256, 4, 1, 8), next_ifd=8), "cannot be decoded"),
-    "TIFF without rows": (tiff_of(0, SIDE), "cannot be decoded"),
-    "huge TIFF": (tiff_of(10**6, 10**6, size=2**31), "cannot be decoded"),
-    "TIFF whose pixels lie beyond the file": (tiff_of(SIDE, SIDE, offset=10**6), "cannot be decoded"),
-    "TIFF of a compression that does not exist": (tiff_of(SIDE, SIDE, compression=4711), "cannot be decoded"),
-    "BigTIFF that is cut off": (content(b"II+\0\x08\0\0\0" + struct.pack("<Q", 16)), "cannot be decoded"),
+    "truncated TIFF": (shortened(raster("tif"), 0.6), "TIFF directory at byte .* lies beyond the end"),
+    "TIFF whose directory lies beyond the file": (
+        content(b"II*\0" + struct.pack("<I", 2**31)),
+        "TIFF directory at byte 2147483648 lies beyond the end",
+    ),
+    "TIFF whose directories go round": (tiff((256, 4, 1, 8), next_ifd=8), "directories go round"),
+    "TIFF without rows": (tiff_of(0, SIDE), "0 x 32 pixels, expected some"),
+    "huge TIFF": (tiff_of(10**6, 10**6, size=2**31), "are more than the 134217728"),
+    "TIFF whose pixels lie beyond the file": (tiff_of(SIDE, SIDE, offset=10**6), "strip 1 reaches beyond the end"),
+    "TIFF of a compression that does not exist": (
+        tiff_of(SIDE, SIDE, compression=4711),
+        r"compression 4711 \(unknown\) is not supported",
+    ),
+    "BigTIFF that is cut off": (content(b"II+\0\x08\0\0\0" + struct.pack("<Q", 16)), "TIFF directory at byte 16"),
     # NumPy.
-    "truncated npy": (shortened(array(usual_image(1)), 0.6), NOT_NPY),
-    "pickled npy": (array(np.array([{}], dtype=object)), NOT_NPY),
-    "npy of a future version": (npy(HEADER.format("<u2", (SIDE, SIDE)), version=(9, 0)), NOT_NPY),
-    "npy whose header is code": (npy("__import__('os').system('true')"), NOT_NPY),
-    "npy whose header is a list": (npy("[1, 2]"), NOT_NPY),
-    "npy of a million million pixels": (npy(HEADER.format("<u2", (10**6, 10**6))), NOT_NPY),
-    "npy of negative shape": (npy(HEADER.format("<u2", (-SIDE, -SIDE))), NOT_NPY + "|shape"),
-    "npy of a type that does not exist": (npy(HEADER.format("<x9", (SIDE, SIDE))), NOT_NPY),
-    "npy of nested brackets": (npy("(" * 100), NOT_NPY),
+    "truncated npy": (shortened(array(usual_image(1)), 0.6), r"\.npy file with 1,177 bytes of values, expected 2,048"),
+    "pickled npy": (array(np.array([{}], dtype=object)), "array of Python objects|shape"),
+    "npy of a future version": (
+        npy(HEADER.format("<u2", (SIDE, SIDE)), version=(9, 0)),
+        r"version 9\.0, expected 1\.0 or 2\.0",
+    ),
+    "npy whose header is code": (npy("__import__('os').system('true')"), NPY_HEADER),
+    "npy whose header is a list": (npy("[1, 2]"), NPY_HEADER),
+    "npy of a million million pixels": (npy(HEADER.format("<u2", (10**6, 10**6))), "it is cut off"),
+    "npy of negative shape": (npy(HEADER.format("<u2", (-SIDE, -SIDE))), "shape"),
+    "npy of a type that does not exist": (npy(HEADER.format("<x9", (SIDE, SIDE))), NPY_HEADER),
+    "npy of nested brackets": (npy("(" * 100), NPY_HEADER),
     "npy of ten million frames": (npy(HEADER.format("|u1", (10**7, 1, 1)), data=bytes(10**7)), "10,000,000 frames"),
     "NaN": (array(with_value(np.nan)), "NaN"),
     "infinite": (array(with_value(np.inf)), "infinite|NaN"),
