@@ -26,6 +26,9 @@ _END_OF_IMAGE = b"\xff\xd9"
 """The marker that ends every JPEG, JPEG-LS and JPEG 2000 stream (ITU-T T.81 B.1.1.3, T.800 A.4.4)."""
 _STARTS = (b"\xff\xd8\xff", b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP  ")
 """What such a stream begins with; JPEG 2000 also within a file of its own (T.800 I.5.1)."""
+_RLE_PLUGIN, _JPEG_PLUGIN = "pydicom", "pylibjpeg"
+"""The decoders of the device's install, by pydicom's names: where others are installed too (GDCM, Pillow), pydicom
+would take these first, and the same file could be another image on another machine."""
 _JPEG_FAMILY = (
     *JPEGTransferSyntaxes, *JPEGLSTransferSyntaxes, *JPEG2000TransferSyntaxes, HTJ2K, HTJ2KLossless, HTJ2KLosslessRPCL
 )  # fmt: skip
@@ -57,7 +60,7 @@ def decoded(data_set: DataSet, stored: ImagePixel, index: int) -> Pixels:
             if data_set.transfer_syntax.is_encapsulated:
                 _check_stream(file, data_set, stored, index)
             pixels, found = get_decoder(data_set.transfer_syntax).as_array(
-                file, index=index, **_options(data_set, stored)
+                file, index=index, decoding_plugin=_plugin(data_set), **_options(data_set, stored)
             )
     except MemoryError:
         raise ImageRefused(f"frame {index + 1} does not fit into memory") from None
@@ -93,6 +96,12 @@ def _check_syntax(data_set: DataSet, stored: ImagePixel) -> None:
         )
     if syntax == JPEGBaseline8Bit and stored.bits_stored != 8:
         raise ImageRefused(f"BitsStored {stored.bits_stored} in {syntax.name}, expected 8")
+
+
+def _plugin(data_set: DataSet) -> str:
+    if not data_set.transfer_syntax.is_encapsulated:
+        return ""
+    return _RLE_PLUGIN if data_set.transfer_syntax == RLELossless else _JPEG_PLUGIN
 
 
 def _options(data_set: DataSet, stored: ImagePixel) -> dict[str, Any]:
