@@ -21,6 +21,7 @@ from ...errors import ImageRefused
 from ..frame import Pixels
 from .data_set import DataSet
 from .image_pixel import MONOCHROME, PALETTE, ImagePixel
+from .streams import check_stream
 
 _END_OF_IMAGE = b"\xff\xd9"
 """The marker that ends every JPEG, JPEG-LS and JPEG 2000 stream (ITU-T T.81 B.1.1.3, T.800 A.4.4)."""
@@ -147,5 +148,6 @@ def _check_stream(file: BinaryIO, data_set: DataSet, stored: ImagePixel, index: 
         stream = get_frame(file, index, number_of_frames=stored.frames)
     finally:
         file.seek(start)
+    check_stream(stream, stored, f"frame {index + 1}")
     if not stream.rstrip(b"\0\xff").endswith(_END_OF_IMAGE):  # padded to even length by either
         raise ImageRefused(f"the compressed stream of frame {index + 1} is cut off: it has no end")
