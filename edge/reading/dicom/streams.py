@@ -4,6 +4,7 @@ header, which may be another's."""
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ...errors import ImageRefused
@@ -15,6 +16,9 @@ _FRAMES = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}
 """Markers of JPEG's and JPEG-LS's frame headers (T.81 B.1.1.3, T.87 C.1.1)."""
 _ALONE = {0x01, *range(0xD0, 0xD9)}
 """Markers without a segment."""
+_SEQUENTIAL, _SCAN = {0xC0, 0xC1}, 0xDA
+_WHOLE_BLOCK = b"\x00\x3f\x00"
+"""Spectral selection and approximation of every scan of a sequential stream (T.81 table B.3)."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,16 @@ def check_stream(data: bytes, stored: ImagePixel, frame: str) -> None:
         raise ImageRefused(f"the compressed stream of {frame} is signed, PixelRepresentation says unsigned")
 
 
+def with_whole_blocks(data: bytes) -> bytes:
+    """Give a sequential JPEG stream the scan parameters that all such have: some encoders write zeros, which libjpeg
+    refuses and other decoders pass over, since there is no choice. Other streams are as they were."""
+    found = dict(_markers(data))
+    if _SCAN not in found or not _SEQUENTIAL & found.keys():
+        return data
+    end = found[_SCAN] + 2 + int(struct.unpack_from(">H", data, found[_SCAN] + 2)[0])
+    return data[: end - 3] + _WHOLE_BLOCK + data[end:]
+
+
 def _jpeg_2000(data: bytes, at: int) -> Stream:
     _, _, columns, rows, left, top = struct.unpack_from(">HHLLLL", data, at)
     samples, depth = struct.unpack_from(">HB", data, at + 36)
@@ -68,12 +82,18 @@ def _jpeg_2000(data: bytes, at: int) -> Stream:
 
 
 def _jpeg(data: bytes) -> Stream | None:
-    at = 2
-    while data[at] == 0xFF:
-        marker = data[at + 1]
+    for marker, at in _markers(data):
         if marker in _FRAMES:
             precision, rows, columns, samples = struct.unpack_from(">BHHB", data, at + 4)
             return Stream(rows, columns, samples, precision)
+    return None
+
+
+def _markers(data: bytes) -> Iterator[tuple[int, int]]:
+    """Walk a JPEG's markers and where they stand, up to the first scan."""
+    at, marker = 2, 0
+    while marker != _SCAN and data[at : at + 1] == b"\xff":
+        marker = data[at + 1]
+        yield marker, at
         segment = 0 if marker in _ALONE else struct.unpack_from(">H", data, at + 2)[0]
         at += 1 if marker == 0xFF else 2 + segment
-    return None

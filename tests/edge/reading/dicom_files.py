@@ -29,9 +29,7 @@ from pydicom.uid import (
 Array = NDArray[Any]
 
 
-def write_file(
-    path: Path, data: bytes | list[bytes], syntax: UID = ExplicitVRLittleEndian, **attributes: Any
-) -> Path:
+def write_file(path: Path, data: bytes | list[bytes], syntax: UID = ExplicitVRLittleEndian, **attributes: Any) -> Path:
     """Write pixel data, or a list of compressed frames, with a header for 16-bit MONOCHROME2 but for `attributes`; one
     that is None is left out."""
     meta = FileMetaDataset()

@@ -66,9 +66,7 @@ def ramp(bits: int, signed: bool = False) -> Array:
 @pytest.mark.parametrize("signed", [False, True], ids=["unsigned", "signed"])
 @pytest.mark.parametrize("bits", [10, 12, 14, 16])
 @pytest.mark.parametrize("above", ["zeros", "sign", "ones", "overlay"])
-def test_bits_above_those_stored_never_count(
-    tmp_path: Path, syntax: UID, signed: bool, bits: int, above: str
-) -> None:
+def test_bits_above_those_stored_never_count(tmp_path: Path, syntax: UID, signed: bool, bits: int, above: str) -> None:
     values = ramp(bits, signed)
     mask = (1 << bits) - 1
     words = values & mask
@@ -81,7 +79,9 @@ def test_bits_above_those_stored_never_count(
     data: Any = words.astype(np.uint16)
     attributes = {"BitsStored": bits, "PixelRepresentation": int(signed), "Rows": SHAPE[0], "Columns": SHAPE[1]}
     for precision in (bits, 16):
-        if precision == bits and (syntax not in (JPEGLosslessSV1, JPEGLSLossless, JPEG2000Lossless) or words.max() > mask):
+        if precision == bits and (
+            syntax not in (JPEGLosslessSV1, JPEGLSLossless, JPEG2000Lossless) or words.max() > mask
+        ):
             continue
         pixels = [ENCODERS[syntax](data, precision)] if syntax in ENCODERS else data.tobytes()
         path = write_file(tmp_path / "image.dcm", pixels, syntax, **attributes)
@@ -119,7 +119,11 @@ def test_any_words_give_the_bits_from_high_bit_down(
     }  # fmt: skip
     typed = words.astype(f"u{allocated // 8}")
     big = syntax == ExplicitVRBigEndian
-    data = [rle_stream(typed)] if syntax == RLELossless else typed.astype(typed.dtype.newbyteorder("><"[not big])).tobytes()
+    data = (
+        [rle_stream(typed)]
+        if syntax == RLELossless
+        else typed.astype(typed.dtype.newbyteorder("><"[not big])).tobytes()
+    )
     path = write_file(tmp_path / "image.dcm", data, syntax, **attributes)
     np.testing.assert_array_equal(stored(path), values)
 
