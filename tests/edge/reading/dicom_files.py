@@ -29,13 +29,23 @@ from pydicom.uid import (
 Array = NDArray[Any]
 
 
-def write_file(path: Path, data: bytes | list[bytes], syntax: UID = ExplicitVRLittleEndian, **attributes: Any) -> Path:
-    """Write pixel data, or a list of compressed frames, with a header for 16-bit MONOCHROME2 but for `attributes`; one
-    that is None is left out."""
+def write_file(
+    path: Path,
+    data: bytes | list[bytes],
+    syntax: UID = ExplicitVRLittleEndian,
+    has_table: bool = True,
+    fragments: int = 1,
+    **attributes: Any,
+) -> Path:
+    """Write pixel data, or compressed frames in so many fragments each, with a header for 16-bit MONOCHROME2 but for
+    `attributes`; one that is None is left out."""
     meta = FileMetaDataset()
     meta.TransferSyntaxUID, meta.MediaStorageSOPClassUID = syntax, UID("1.2.840.10008.5.1.4.1.1.7")
     meta.MediaStorageSOPInstanceUID = generate_uid(entropy_srcs=[path.name])
-    elements = FileDataset(str(path), {}, file_meta=meta, preamble=b"\0" * 128)
+    elements = FileDataset(
+        str(path), {}, file_meta=meta, preamble=b"\0" * 128,
+        is_implicit_VR=syntax == ImplicitVRLittleEndian, is_little_endian=syntax != ExplicitVRBigEndian,
+    )  # fmt: skip
     values = {
         "SOPClassUID": meta.MediaStorageSOPClassUID,
         "SOPInstanceUID": meta.MediaStorageSOPInstanceUID,
@@ -47,20 +57,20 @@ def write_file(path: Path, data: bytes | list[bytes], syntax: UID = ExplicitVRLi
         "PixelRepresentation": 0,
         **attributes,
     }
-    values.setdefault("HighBit", values["BitsStored"] and values["BitsStored"] - 1)
+    bits = values["BitsStored"]
+    values.setdefault("HighBit", bits - 1 if isinstance(bits, int) else 15)
     for keyword, value in values.items():
         if value is not None:
             setattr(elements, keyword, value)
     if isinstance(data, list):
-        elements.PixelData = encapsulate(data)
+        elements.PixelData = encapsulate(data, fragments_per_frame=fragments, has_bot=has_table)
         elements["PixelData"].is_undefined_length = True
     elif data:
         elements.PixelData = data + b"\0" * (len(data) % 2)
     if "PixelData" in elements:
-        eight = isinstance(data, list) or values["BitsAllocated"] <= 8
+        eight = isinstance(data, list) or values["BitsAllocated"] in (1, 8)
         elements["PixelData"].VR = "OB" if eight and syntax != ImplicitVRLittleEndian else "OW"
-    little, implicit = syntax != ExplicitVRBigEndian, syntax == ImplicitVRLittleEndian
-    dcmwrite(path, elements, implicit_vr=implicit, little_endian=little, force_encoding=True, enforce_file_format=False)
+    dcmwrite(path, elements, enforce_file_format=True)
     return path
 
 
@@ -69,9 +79,10 @@ def write_words(path: Path, words: Array, **attributes: Any) -> Path:
     if words.ndim == 3:
         attributes["NumberOfFrames"] = len(words)
     rows, columns = words.shape[-2:]
-    little = words.astype(words.dtype.newbyteorder("<"))
+    order = ">" if attributes.get("syntax") == ExplicitVRBigEndian else "<"
+    ordered = words.astype(words.dtype.newbyteorder(order))
     attributes = {"BitsAllocated": 8 * words.dtype.itemsize, "BitsStored": 8 * words.dtype.itemsize, **attributes}
-    return write_file(path, little.tobytes(), Rows=rows, Columns=columns, **attributes)
+    return write_file(path, ordered.tobytes(), Rows=rows, Columns=columns, **attributes)
 
 
 def items(*groups: dict[str, Any]) -> Sequence:
