@@ -11,9 +11,6 @@ import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-# OpenCV reads this once, when it is first imported: no file may ask for more pixels than a frame
-# can have here (see reading.frame.MAX_PIXELS).
-os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(2**27))
 # ONNX Runtime (seen in 1.32) otherwise keeps an identifier of the machine in its user's home, and sends it
 # with the name of the process to its makers as soon as it is imported.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")

@@ -53,7 +53,7 @@ def foreign_cluster() -> Iterator[ForeignCluster]:
 
 def without_our_settings(home: Path) -> dict[str, str]:
     """This process's environment, of another user and without what importing us has set in it."""
-    ours = ("ORT_", "OPENCV_", "XDG_", "RAY_")
+    ours = ("ORT_", "XDG_", "RAY_")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     return {**kept, "HOME": str(home), "RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0"}
 
