@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import gdcm
@@ -21,18 +21,13 @@ from pydicom.uid import (
     RLELossless,
 )
 
+from .answers import Frames, NoAnswer, Oracle
 from .meaning import Words, from_ybr, kept_bits, through_palette
 
-Frames = list[Words]
-Oracle = Callable[[Path, Dataset], Frames]
 
-
-class NoAnswer(Exception):
-    """An oracle cannot read a file; the text says why."""
-
-
-def by_gdcm(path: Path, elements: Dataset) -> Frames:
-    """Let GDCM parse and decode."""
+def by_gdcm(path: Path) -> Frames:
+    """Let GDCM parse and decode; pydicom gives the palette alone."""
+    elements = pydicom.dcmread(path, stop_before_pixels=True)
     for silent in (gdcm.Trace.DebugOff, gdcm.Trace.WarningOff, gdcm.Trace.ErrorOff):
         silent()
     reader = gdcm.ImageReader()
@@ -57,19 +52,21 @@ def by_gdcm(path: Path, elements: Dataset) -> Frames:
     return _meant(kept, photometric, elements)
 
 
-def by_dcmtk(path: Path, elements: Dataset) -> Frames:
+def by_dcmtk(path: Path) -> Frames:
     """Let DCMTK decode into a file that is not compressed, whose words numpy reads."""
+    elements = pydicom.dcmread(path, stop_before_pixels=True)
     with tempfile.TemporaryDirectory() as folder:
         plain = Path(folder) / "plain.dcm"
         tool = _tool(elements)
         done = subprocess.run([*tool, str(path), str(plain)], capture_output=True, text=True, check=False, timeout=60)
         if done.returncode or not plain.is_file():
             raise NoAnswer(f"{tool[0]}: {(done.stderr.strip().splitlines() or ['no reason'])[-1]}")
-        return by_numpy(plain, pydicom.dcmread(plain))
+        return by_numpy(plain)
 
 
-def by_numpy(path: Path, elements: Dataset) -> Frames:
-    """Take the words as they lie in the file."""
+def by_numpy(path: Path) -> Frames:
+    """Take the words as they lie in the file; pydicom finds them."""
+    elements = pydicom.dcmread(path)
     if elements.file_meta.TransferSyntaxUID.is_encapsulated:
         raise NoAnswer("compressed")
     for keyword, kind in (("FloatPixelData", "f4"), ("DoubleFloatPixelData", "f8")):
@@ -94,8 +91,9 @@ def by_numpy(path: Path, elements: Dataset) -> Frames:
     return _meant(kept, elements.PhotometricInterpretation, elements)
 
 
-def by_imagecodecs(path: Path, elements: Dataset) -> Frames:
+def by_imagecodecs(path: Path) -> Frames:
     """Let imagecodecs decode the streams that pydicom takes out of their capsules."""
+    elements = pydicom.dcmread(path)
     syntax = elements.file_meta.TransferSyntaxUID
     decode = _codec(syntax)
     count = int(elements.get("NumberOfFrames") or 1)
@@ -112,13 +110,15 @@ def by_imagecodecs(path: Path, elements: Dataset) -> Frames:
     return frames
 
 
-def oracles() -> Iterator[tuple[str, Oracle]]:
+def dicom_oracles() -> list[Oracle]:
     """List the oracles with their versions, the strongest first."""
     tool = subprocess.run(["dcmdjpeg", "--version"], capture_output=True, text=True, check=True).stdout.split()
-    yield f"gdcm {gdcm.Version.GetVersion()}", by_gdcm
-    yield f"dcmtk {tool[2].removeprefix('v')}", by_dcmtk
-    yield f"numpy {np.__version__}", by_numpy
-    yield f"imagecodecs {imagecodecs.__version__}", by_imagecodecs
+    return [
+        Oracle(f"gdcm {gdcm.Version.GetVersion()}", by_gdcm),
+        Oracle(f"dcmtk {tool[2].removeprefix('v')}", by_dcmtk),
+        Oracle(f"imagecodecs {imagecodecs.__version__}", by_imagecodecs),
+        Oracle(f"numpy {np.__version__}, pydicom {pydicom.__version__}", by_numpy),
+    ]
 
 
 def _tool(elements: Dataset) -> list[str]:
@@ -126,7 +126,7 @@ def _tool(elements: Dataset) -> list[str]:
     if syntax in JPEGLSTransferSyntaxes:
         return ["dcmdjpls"]
     if syntax in JPEGTransferSyntaxes:
-        return ["dcmdjpeg", "+cl", "+px"]
+        return ["dcmdjpeg", "+px"]
     if syntax == RLELossless:
         return ["dcmdrle"]
     if not syntax.is_encapsulated or syntax == DeflatedExplicitVRLittleEndian:
