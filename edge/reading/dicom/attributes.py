@@ -56,17 +56,19 @@ class Attributes:
 
     def whole(self, keyword: str) -> int | None:
         """Give a whole number; None where it is absent or empty."""
-        number = self.number(keyword)
-        if number is not None and not number.is_integer():
-            raise ImageRefused(f"{keyword} {number:g}, expected a whole number")
-        return None if number is None else int(number)
+        numbers = self.numbers(keyword, "a whole one as 1")
+        if len(numbers) > 1:
+            raise ImageRefused(f"{keyword} has {len(numbers)} values, expected one")
+        if not all(map(float.is_integer, numbers)):
+            raise ImageRefused(f"{keyword} {numbers[0]:g}, expected a whole number")
+        return int(numbers[0]) if numbers else None
 
-    def numbers(self, keyword: str) -> tuple[float, ...]:
-        """Give finite numbers, none where the attribute is absent or empty."""
+    def numbers(self, keyword: str, expected: str = "one as 1.5") -> tuple[float, ...]:
+        """Give finite numbers, none where the attribute is absent or empty. expected: what a refusal says."""
         try:
             numbers = tuple(float(value) for value in self._values(keyword))
         except (TypeError, ValueError):
-            raise ImageRefused(f"{self._quoted(keyword)} is no number, expected one as 1.5") from None
+            raise ImageRefused(f"{self._quoted(keyword)} is no number, expected {expected}") from None
         if not all(map(math.isfinite, numbers)):
             raise ImageRefused(f"{keyword} is no finite number")
         return numbers

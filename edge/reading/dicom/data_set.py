@@ -62,6 +62,8 @@ def open_data_set(path: Path) -> DataSet:
         raise ImageRefused("DICOM file without TransferSyntaxUID in its file meta information")
     if syntax != DeflatedExplicitVRLittleEndian:
         return _located(lambda: path.open("rb"), pydicom.dcmread, syntax, path.stat().st_size)
+    if not group_length:
+        raise ImageRefused("deflated DICOM file without FileMetaInformationGroupLength, expected where its data begins")
     inflated = _inflated(path, _META_BEGINS + group_length)
     return _located(lambda: BytesIO(inflated), read_inflated, syntax, len(inflated))
 

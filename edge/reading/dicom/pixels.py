@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
 from typing import Any, BinaryIO
 
-from pydicom.encaps import generate_fragments, get_frame, parse_basic_offsets
+from pydicom.encaps import encapsulate
 from pydicom.pixels import get_decoder
 from pydicom.uid import (
     HTJ2K,
@@ -20,16 +22,19 @@ from pydicom.uid import (
 
 from ...errors import ImageRefused
 from ..frame import Pixels
+from .capsules import Capsules, capsules_of
 from .data_set import DataSet
 from .image_pixel import MONOCHROME, PALETTE, ImagePixel
+from .streams import check_stream, with_whole_blocks
 
 _END_OF_IMAGE = b"\xff\xd9"
 """The marker that ends every JPEG, JPEG-LS and JPEG 2000 stream (ITU-T T.81 B.1.1.3, T.800 A.4.4)."""
-_STARTS = (b"\xff\xd8\xff", b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP  ")
-"""What such a stream begins with; JPEG 2000 also within a file of its own (T.800 I.5.1)."""
 _JPEG_FAMILY = (
     *JPEGTransferSyntaxes, *JPEGLSTransferSyntaxes, *JPEG2000TransferSyntaxes, HTJ2K, HTJ2KLossless, HTJ2KLosslessRPCL
 )  # fmt: skip
+_PLUGINS = {RLELossless: "pydicom"} | dict.fromkeys(_JPEG_FAMILY, "pylibjpeg")
+"""The decoders of the device's install, by pydicom's names: where others are installed too (GDCM, Pillow), pydicom
+would take these first, and the same file could be another image on another machine."""
 
 _MOST_BITS = {JPEGBaseline8Bit: 8, JPEGExtended12Bit: 12}
 """The most that a stream of a transfer syntax holds (PS3.5 8.2.1)."""
@@ -50,19 +55,35 @@ def require_sound(data_set: DataSet, stored: ImagePixel) -> None:
         )
 
 
-def decoded(data_set: DataSet, stored: ImagePixel, index: int) -> Pixels:
-    """Decode frame `index`, from 0: [rows, columns] or [rows, columns, samples], colours RGB.
+def decoder_of(data_set: DataSet, stored: ImagePixel) -> Callable[[int], Pixels]:
+    """Make what decodes frame `index`, from 0: to [rows, columns] or [rows, columns, samples], colours RGB.
 
-    Raises ImageRefused for a transfer syntax that is not supported, and pixel data that is damaged, cut off or
+    It raises ImageRefused for a transfer syntax that is not supported, and pixel data that is damaged, cut off or
     another than the header says.
     """
+    in_jpeg_family = data_set.transfer_syntax in _JPEG_FAMILY
+
+    @cache
+    def located() -> Capsules:
+        with data_set.pixels() as file:
+            return capsules_of(file, stored.frames, in_jpeg_family)
+
+    def stream(file: BinaryIO, index: int) -> bytes:
+        data = located().stream(file, index)
+        return _checked(data, stored, index) if in_jpeg_family else data
+
+    return lambda index: _decoded(data_set, stored, index, stream)
+
+
+def _decoded(data_set: DataSet, stored: ImagePixel, index: int, stream: Callable[[BinaryIO, int], bytes]) -> Pixels:
+    decoder, options = get_decoder(data_set.transfer_syntax), _options(data_set, stored)
     try:
         with data_set.pixels() as file:
             if data_set.transfer_syntax.is_encapsulated:
-                _check_stream(file, data_set, stored, index)
-            pixels, found = get_decoder(data_set.transfer_syntax).as_array(
-                file, index=index, **_options(data_set, stored)
-            )
+                capsule = encapsulate([stream(file, index)], has_bot=False)
+                pixels, found = decoder.as_array(capsule, index=0, **options | {"number_of_frames": 1})
+            else:
+                pixels, found = decoder.as_array(file, index=index, **options)
     except MemoryError:
         raise ImageRefused(f"frame {index + 1} does not fit into memory") from None
     except ImageRefused:
@@ -102,10 +123,6 @@ def _check_syntax(data_set: DataSet, stored: ImagePixel) -> None:
 
 def _options(data_set: DataSet, stored: ImagePixel) -> dict[str, Any]:
     """What a decoder must know, by pydicom's names; it leaves the bits as they come, since it takes some for others."""
-    elements = data_set.elements
-    offsets = {}
-    if "ExtendedOffsetTable" in elements and "ExtendedOffsetTableLengths" in elements:
-        offsets = {"extended_offsets": (elements.ExtendedOffsetTable, elements.ExtendedOffsetTableLengths)}
     return {
         "rows": stored.rows,
         "columns": stored.columns,
@@ -121,29 +138,14 @@ def _options(data_set: DataSet, stored: ImagePixel) -> dict[str, Any]:
         "correct_unused_bits": False,
         "apply_jls_sign_correction": False,
         "apply_j2k_sign_correction": False,
-        **offsets,
+        "decoding_plugin": _PLUGINS.get(data_set.transfer_syntax, ""),
     }
 
 
-def _check_stream(file: BinaryIO, data_set: DataSet, stored: ImagePixel, index: int) -> None:
-    """Refuse more frames than the header tells of, and a stream of the JPEG family that lacks its end marker: libjpeg
-    and OpenJPEG decode one that was cut off without a word, and fill the rest."""
-    start = file.tell()
-    try:
-        offsets = parse_basic_offsets(file)
-        if len(offsets) > stored.frames:
-            raise ImageRefused(f"{len(offsets)} frames in PixelData, NumberOfFrames says {stored.frames}")
-        if data_set.transfer_syntax not in _JPEG_FAMILY:
-            return
-        if stored.frames == 1:
-            streams = sum(fragment.startswith(_STARTS) for fragment in generate_fragments(file))
-            if streams > 1:
-                raise ImageRefused(f"{streams} frames in PixelData, NumberOfFrames says 1")
-        file.seek(start)
-        stream = get_frame(file, index, number_of_frames=stored.frames)
-    finally:
-        file.seek(start)
-    if not stream:
-        raise ImageRefused(f"PixelData has nothing of frame {index + 1}")
+def _checked(stream: bytes, stored: ImagePixel, index: int) -> bytes:
+    """Refuse a stream of the JPEG family that is another than its header says, or lacks its end marker: libjpeg and
+    OpenJPEG decode one that was cut off without a word, and fill the rest."""
+    check_stream(stream, stored, f"frame {index + 1}")
     if not stream.rstrip(b"\0\xff").endswith(_END_OF_IMAGE):  # padded to even length by either
         raise ImageRefused(f"the compressed stream of frame {index + 1} is cut off: it has no end")
+    return with_whole_blocks(stream)

@@ -12,7 +12,9 @@ from fisherlens.edge.preprocess import preprocess
 from fisherlens.edge.reading import Frame, open_image
 
 CASES = Path(__file__).parent / "cases"
-WITH_TRUTH = sorted(path.with_name(path.name.removesuffix(".truth.npy")) for path in CASES.rglob("*.truth.npy"))
+WITH_TRUTH = sorted(
+    path.with_name(path.name.removesuffix(".truth.npy")) for path in (CASES / "raster").glob("*.truth.npy")
+)
 
 
 def images(path: Path) -> np.ndarray:

@@ -1,0 +1,1 @@
+"""Public image files read by us and by readers that are not ours: what differs, and why."""
