@@ -61,6 +61,7 @@ def _print(bundle: Bundle, cost: dict[str, float], difference: float) -> None:
         for value in values:
             tensors.add_row(label, value.name, value.type, str(value.shape))
     console.print(tensors)
+    console.print("Accepted images, and what becomes of them", style="italic")
     console.print(_images(manifest.input))
     checks = Table("check", "alpha", "calibrated on", title="Checks", title_justify="left")
     for check in manifest.checks:
