@@ -85,12 +85,13 @@ class Target:
                 assert all(np.array_equal(a.pixels, b.pixels) for a, b in zip(frames, whole, strict=True)), "cut off"
 
     def cut(self, data: bytes, most: int, seed: int) -> bytes:
-        """A mutation: now and then a seed that is cut off, else Atheris' own, of a PNG mostly with right checksums."""
-        chosen = random.Random(seed)
-        if chosen.random() < 0.1:
-            whole = chosen.choice(list(self._whole))
+        """A mutation: now and then a seed that is cut off, or of which few bits are wrong, else Atheris' own; of a PNG
+        mostly with right checksums."""
+        chosen, share = random.Random(seed), random.Random(seed).random()
+        whole = chosen.choice(list(self._whole))
+        if share < 0.1:
             return whole[: chosen.randrange(len(whole))]
-        changed = atheris.Mutate(data, most)
+        changed = _with_wrong_bits(whole, chosen) if share < 0.4 else atheris.Mutate(data, most)
         return pictures.with_checksums(changed) if chosen.random() < 0.7 else changed
 
     def _read(self, data: bytes) -> list[Frame] | None:
@@ -105,6 +106,13 @@ class Target:
         for frame in frames:
             _check(frame)
         return frames
+
+
+def _with_wrong_bits(data: bytes, chosen: random.Random) -> bytes:
+    changed = bytearray(data)
+    for _ in range(chosen.randrange(1, 4)):
+        changed[chosen.randrange(len(data))] ^= 1 << chosen.randrange(8)
+    return bytes(changed)
 
 
 def _check_words(refusal: str) -> None:
