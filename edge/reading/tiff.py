@@ -134,7 +134,7 @@ def _promised(directory: Directory) -> int:
 def _shaped(text: bytes) -> int:
     """The number of values of tifffile's stack, 0 where it is none."""
     sides = re.search(rb'^(?:\{"shape": \[|shape=\()([\d, ]{1,99})[\])]', text, re.MULTILINE)
-    return math.prod(int(side) for side in sides[1].split(b",") if side.strip()) if sides else 0
+    return math.prod(map(int, re.findall(rb"\d+", sides[1]))) if sides else 0
 
 
 def _require_planes(directory: Directory, promised: int) -> None:
