@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ImageRefused
-from .frame import Frame, Header, ImageFile, Pixels
+from .frame import MAX_FRAMES, Frame, Header, ImageFile, Pixels
 from .jpeg import read_stream
 from .pictures import decoding, require_size, within_bits, without_alpha
 from .tiff_directory import TAGS, Directory, directories, read_directory, read_form
@@ -138,6 +138,8 @@ def _shaped(text: bytes) -> int:
 
 
 def _require_planes(directory: Directory, promised: int) -> None:
+    if promised > MAX_FRAMES:  # before there is a list of them
+        raise ImageRefused(f"{promised:,} frames, expected at most {MAX_FRAMES:,} in a file")
     page = _page(directory)
     start, end = _contiguous(page), directory.file.seek(0, 2)
     if start is None or start + promised * page.bytes > end:

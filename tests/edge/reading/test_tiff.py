@@ -249,6 +249,20 @@ def test_a_stack_of_which_planes_are_missing_is_refused(tmp_path: Path, options:
     assert "promises 3 images" in refusal(path) or "beyond the end" in refusal(path)
 
 
+def test_metamorph_stacks_of_one_directory_give_all_planes(tmp_path: Path) -> None:
+    array = values(3, 8, 9)
+    path = written(tmp_path, array, truncate=True, extratags=[(33629, 5, 3, (1, 1) * 3, True)])
+    np.testing.assert_array_equal(np.stack(read(path)), array)
+
+
+def test_a_stack_of_more_planes_than_a_file_may_have_frames_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "stack.tif"
+    path.write_bytes(
+        written(tmp_path, values(1, 1, dtype=np.uint8), description="ImageJ=1.5\nimages=99999\n").read_bytes()
+    )
+    assert refusal(path) == "99,999 frames, expected at most 10,000 in a file"
+
+
 def test_an_ome_tiff_gives_the_planes_of_this_file_and_opens_no_other(tmp_path: Path) -> None:
     path, array = tmp_path / "image.ome.tif", values(3, 8, 9)
     tifffile.imwrite(path, array, photometric="minisblack", metadata={"axes": "ZYX"})
