@@ -21,9 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ImageRefused
-from .frame import Frame, Header, ImageFile, Pixels
+from .frame import MAX_FRAMES, Frame, Header, ImageFile, Pixels
 from .jpeg import read_stream
-from .pictures import decoding, require_size, without_alpha
+from .pictures import decoding, require_size, within_bits, without_alpha
 from .tiff_directory import TAGS, Directory, directories, read_directory, read_form
 
 _NONE, _LZW, _JPEG, _WEBP, _JPEG_2000 = 1, 5, 7, 50001, 34712
@@ -134,10 +134,12 @@ def _promised(directory: Directory) -> int:
 def _shaped(text: bytes) -> int:
     """The number of values of tifffile's stack, 0 where it is none."""
     sides = re.search(rb'^(?:\{"shape": \[|shape=\()([\d, ]{1,99})[\])]', text, re.MULTILINE)
-    return math.prod(int(side) for side in sides[1].split(b",") if side.strip()) if sides else 0
+    return math.prod(map(int, re.findall(rb"\d+", sides[1]))) if sides else 0
 
 
 def _require_planes(directory: Directory, promised: int) -> None:
+    if promised > MAX_FRAMES:  # before there is a list of them
+        raise ImageRefused(f"{promised:,} frames, expected at most {MAX_FRAMES:,} in a file")
     page = _page(directory)
     start, end = _contiguous(page), directory.file.seek(0, 2)
     if start is None or start + promised * page.bytes > end:
@@ -372,6 +374,10 @@ def _assembled(page: _Page, segments: list[tuple[int, int]]) -> Pixels:
         data = page.directory.file.read(size)
         _require_whole(data, page)
         segment, (sample, _, row, column, _), _ = decode(data, index, jpegtables=tables)
+        if page.compression in _LOSSY and not (segment.dtype == page.dtype and within_bits(segment, page.bits)):
+            raise ImageRefused(
+                f"TIFF with {_COMPRESSIONS[page.compression]} data of other size or bits than its tags say"
+            )
         high, wide = min(page.chunk[0], page.rows - row), min(page.chunk[1], page.columns - column)
         pixels[sample, row : row + high, column : column + wide] = segment[0, :high, :wide]
     return pixels
