@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import random
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -94,6 +95,12 @@ class Target:
         changed = _with_wrong_bits(whole, chosen) if share < 0.4 else atheris.Mutate(data, most)
         return pictures.with_checksums(changed) if chosen.random() < 0.7 else changed
 
+    def finish(self) -> None:
+        """Say what was done. libFuzzer's alarm is stopped: Python forgets its handler some time before it has ended, and
+        on a busy machine the alarm then ended the process."""
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        print(f"{self.read} inputs read, {self.refused} refused, no crash", flush=True)
+
     def _read(self, data: bytes) -> list[Frame] | None:
         """The first frames, or None where the file is refused in words."""
         self._path.write_bytes(data)
@@ -141,7 +148,7 @@ def main() -> None:
     if not corpus.is_dir():
         write_seeds(corpus, KIND)
     target = Target([path.read_bytes() for path in sorted(corpus.glob("[0-9]*-*"))])
-    atexit.register(lambda: print(f"{target.read} inputs read, {target.refused} refused, no crash", flush=True))
+    atexit.register(target.finish)
     atheris.Setup([*arguments, "-timeout=20", "-rss_limit_mb=4096"], target, custom_mutator=target.cut)
     atheris.Fuzz()
 
