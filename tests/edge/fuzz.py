@@ -96,8 +96,8 @@ class Target:
         return pictures.with_checksums(changed) if chosen.random() < 0.7 else changed
 
     def finish(self) -> None:
-        """Say what was done. libFuzzer's alarm is stopped: Python forgets its handler some time before it has ended, and
-        on a busy machine the alarm then ended the process."""
+        """Say what was done. libFuzzer's alarm is stopped: Python forgets its handler some time before it has ended,
+        and on a busy machine the alarm then ended the process."""
         signal.setitimer(signal.ITIMER_REAL, 0)
         print(f"{self.read} inputs read, {self.refused} refused, no crash", flush=True)
 
