@@ -99,7 +99,7 @@ class Sandbox:
     def header(self, path: Path, further: tuple[str, ...] = ()) -> Dataset | None:
         """Read as `study` does, without its remarks."""
         study = self.study(path, further=further)
-        return study and study.header
+        return None if study is None else study.header
 
     def _asked(self, question: _Question) -> _Answer:
         """One that died is asked once more, anew: what killed it may have come from outside of it."""

@@ -80,6 +80,8 @@ def read_study(dataset: Dataset, frame: int = 1, further: Sequence[str] = ()) ->
     for keyword in _UIDS:
         if value := reader.uid(keyword):
             setattr(header, keyword, value)
+    if reader.made_up and "SeriesInstanceUID" in header:
+        del header.SeriesInstanceUID  # which is of another study
     for keyword, numbers in (*reader.spacings(), *reader.of_frame(frame)):
         setattr(header, keyword, numbers)
     for keyword in ("Rows", "Columns"):
@@ -91,11 +93,13 @@ def read_study(dataset: Dataset, frame: int = 1, further: Sequence[str] = ()) ->
 
 
 class _Reader:
-    """Reads single attributes, and notes what it does to them in `remarks`."""
+    """Reads single attributes, and notes what it does to them in `remarks`. made_up: the study's UID is not the
+    image's."""
 
     def __init__(self, dataset: Dataset) -> None:
         self._dataset = dataset
         self.remarks: list[str] = []
+        self.made_up = False
         self._codecs = codecs_of(_bytes(self._raw("SpecificCharacterSet")))
 
     def value(self, keyword: str) -> str:
@@ -117,7 +121,8 @@ class _Reader:
         if value or keyword != "StudyInstanceUID":
             self._remark(keyword, "" if value else f"{_fault(text)}: objects do not refer to the image")
             return value
-        self._remark(keyword, f"{_fault(text)}: objects lie in a study of their own")
+        self.made_up = True
+        self._remark(keyword, f"{_fault(text)}: objects lie in a study of their own, and do not refer to the image")
         # From the bytes as they are: whatever comes of the same study lies together.
         seed = text or "\0".join(_bytes(self._raw(other)).hex() for other in (*_UIDS, *PATIENT_AND_STUDY))
         return f"2.25.{uuid.uuid5(_NAMESPACE, seed).int}"
