@@ -10,31 +10,37 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..verdict import CompactMap
+from .picture import laid_over
 
-_LEAST_HEIGHT = 512
-"""Smaller pictures are enlarged, so that the legend has room for its words."""
+_LEAST_HEIGHT, _LONGEST_SIDE = 512, 1024
+"""Smaller pictures are enlarged up to these sides, so that the legend has room for its words."""
 _WIDTH = 0.36
 """Of the legend, in heights of the picture."""
 _LINES = 34
 """Lines of text that fit into the picture's height."""
 _FONT, _WHITE, _GREY = cv2.FONT_HERSHEY_SIMPLEX, (255, 255, 255), (190, 190, 190)
+_BRIGHT, _DARK = 235, 40
+"""Greys of an image under the map."""
 _LETTERS_A_LINE = 21
 _BAR = 0.55
 """Height of the colour scale, in heights of the picture."""
 NOTICE = "NOT FOR DIAGNOSIS"
 
 
-def enlargement(height: int) -> int:
-    """Give the whole number by which a picture of so many rows is enlarged before the legend is drawn beside it."""
-    return max(1, -(-_LEAST_HEIGHT // height))
+def enlargement(shape: tuple[int, ...]) -> int:
+    """Give the whole number by which a picture of so many rows and columns is enlarged before the legend is drawn."""
+    return max(1, min(-(-_LEAST_HEIGHT // shape[0]), _LONGEST_SIDE // max(shape[:2])))
 
 
 def with_legend(picture: NDArray[np.uint8], compact: CompactMap) -> NDArray[np.uint8]:
     """Draw the legend to the right of a map's picture, uint8 [rows, columns, 3] with blue first: kind, quantity and the
-    colour scale with its lowest and highest value. A small picture is enlarged by `enlargement`."""
-    times = enlargement(picture.shape[0])
+    colour scale with its lowest and highest value. The picture is in the upper left corner, enlarged by `enlargement`;
+    below one that is still too low for the words it is black."""
+    times = enlargement(picture.shape)
     enlarged = cv2.resize(picture, None, fx=times, fy=times, interpolation=cv2.INTER_NEAREST)
-    return np.hstack([enlarged, _legend(enlarged.shape[0], compact)])
+    below = max(0, _LEAST_HEIGHT - enlarged.shape[0])
+    padded = np.pad(enlarged, ((0, below), (0, 0), (0, 0)))
+    return np.hstack([padded, _legend(padded.shape[0], compact)])
 
 
 def _legend(height: int, compact: CompactMap) -> NDArray[np.uint8]:
@@ -48,11 +54,13 @@ def _legend(height: int, compact: CompactMap) -> NDArray[np.uint8]:
 
 
 def _scale(made: NDArray[np.uint8], compact: CompactMap, top: float, line: float) -> float:
-    """Draw the colours from the highest value down to the lowest, and the values beside them; gives where it ends."""
+    """Draw the colours from the highest value down to the lowest as they look over a bright and over a dark image, and
+    the values beside them; gives where it ends."""
     first, last = round(top), round(min(top + _BAR * made.shape[0], made.shape[0] - 4 * line))
-    left, right = round(line), round(3.5 * line)
+    left, middle, right = round(line), round(2.5 * line), round(4 * line)
     codes = np.linspace(255, 0, last - first).round().astype(np.uint8)[:, None]
-    made[first:last, left:right] = cv2.applyColorMap(codes, cv2.COLORMAP_INFERNO)
+    for start, end, under in ((left, middle, _BRIGHT), (middle, right, _DARK)):
+        made[first:last, start:end] = laid_over(np.full((last - first, 1, 3), under, np.uint8), codes)
     cv2.rectangle(made, (left - 1, first - 1), (right, last), _GREY, 1)
     for share in (1.0, 0.5, 0.0):
         row = last + (first - last) * share

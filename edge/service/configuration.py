@@ -206,9 +206,9 @@ class CodeTable(Table, frozen=True, kw_only=True):
 
 
 class DicomDestinationTable(DestinationTable, frozen=True, kw_only=True):
-    """A DICOM archive. reports: are sent to it. maps: in which forms maps are sent to it; true is a picture, false none.
-    device_serial_number: of this machine in all that is sent; None is one that is made of the machine's own identity.
-    code: a site's codes in place of ours. seconds: the archive is waited for."""
+    """A DICOM archive. reports: are sent to it. maps: in which forms maps are sent to it; true is a picture, false is
+    none. device_serial_number: of this machine in all that is sent; None is one that is made of the machine's own
+    identity. code: a site's codes in place of ours. seconds: the archive is waited for."""
 
     host: str
     port: Port
@@ -281,6 +281,10 @@ def read_configuration(path: Path) -> Configuration:
         raise ConfigurationRefused(f"configuration {path}: {error.strerror}") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ConfigurationRefused(f"configuration {path}: {error}") from error
+    for archive in found.destination.archive:
+        ours = [code.ours for code in archive.code]
+        if twice := {code for code in ours if ours.count(code) > 1}:
+            raise ConfigurationRefused(f"configuration {path}: two codes for {sorted(twice)[0]!r} in {archive.name!r}")
     names = [table.name for _, table in found.destination.all()]
     twice = {name for name in names if names.count(name) > 1}
     if twice:

@@ -10,6 +10,7 @@ import msgspec
 from pydicom.dataset import Dataset
 
 from ...maps.picture import overlay_picture
+from ...reading import is_dicom
 from ...sandbox import Sandbox, SandboxFailed
 from ...study import Study
 from ...verdict import Verdict
@@ -67,20 +68,25 @@ class DicomDestination:
         """
         case = self._case(pending)
         if case is None:
-            _log.info("%s: not a DICOM image, nothing for %s", pending.id, self.name)
             return
         done = self._store.outbox.done_of(pending.id, self.name)
-        if not done and case.study.remarks:
-            _log.warning("%s: not carried over as the image has it: %s", pending.id, "; ".join(case.study.remarks))
-        self._send(case, [kind for kind in case.kinds if kind not in done])
+        self._send(case, [kind for kind in case.kinds if kind not in done], begun=bool(done))
 
     def _case(self, pending: Pending) -> _Case | None:
-        verdict = msgspec.json.decode(pending.record, type=Verdict)
+        verdict, path = msgspec.json.decode(pending.record, type=Verdict), self._store.path_of(pending.digest)
+        if not path.exists():
+            raise DeliveryFailed(f"{pending.digest}: the image is not in the store any more")
         try:
-            study = self._sandbox.study(self._store.path_of(pending.digest), verdict.frame)
+            study = self._sandbox.study(path, verdict.frame)
         except SandboxFailed as failure:
             raise DeliveryFailed(f"{pending.digest}: {failure}") from failure
-        return study and _Case(pending, verdict, study, self._kinds(verdict, study))
+        if study is not None:
+            return _Case(pending, verdict, study, self._kinds(verdict, study))
+        if is_dicom(path):
+            _log.warning("%s: its DICOM header cannot be read, nothing is sent to %s", pending.id, self.name)
+        else:
+            _log.info("%s: not a DICOM image, nothing for %s", pending.id, self.name)
+        return None
 
     def _kinds(self, verdict: Verdict, study: Study) -> tuple[str, ...]:
         """Give what there is to be sent of a verdict, the report first."""
@@ -89,20 +95,20 @@ class DicomDestination:
             forms = tuple(form for form in forms if form != "parametric map")
         return (*((_REPORT,) if self._table.reports else ()), *forms)
 
-    def _send(self, case: _Case, kinds: list[str]) -> None:
-        """Raises DeliveryFailed, but not for a class that the archive does not take where it takes another."""
+    def _send(self, case: _Case, kinds: list[str], begun: bool) -> None:
+        """Send what is left of a case. Raises DeliveryFailed, but not for a class that the archive will never take if
+        it has what counts: the report, or without reports any form of the map."""
         objects, failures = self._objects(case, kinds)
-        if not objects and not failures:
-            return
-        if objects:
-            failures += self._archive.send(objects, lambda made: self._note(case, made))
-        refused = [failure for failure in failures if isinstance(failure, ClassNotAccepted)]
-        has_some = bool(self._store.outbox.done_of(case.pending.id, self.name))
-        for failure in refused if has_some else ():
+        failures += self._archive.send(objects, lambda made: self._note(case, made)) if objects else []
+        done = self._store.outbox.done_of(case.pending.id, self.name)
+        if done and not begun and case.study.remarks:
+            _log.warning("%s: not carried over as the image has it: %s", case.pending.id, "; ".join(case.study.remarks))
+        counts = _REPORT in done if self._table.reports else bool(done)
+        passed = [failure for failure in failures if counts and isinstance(failure, ClassNotAccepted)]
+        for failure in passed:
             _log.warning("%s: %s; it is left out", case.pending.id, failure)
-        left = [failure for failure in failures if not has_some or failure not in refused]
-        if left:
-            raise DeliveryFailed("; ".join(str(failure) for failure in left))
+        if left := [str(failure) for failure in failures if failure not in passed]:
+            raise DeliveryFailed("; ".join(left))
 
     def _objects(self, case: _Case, kinds: list[str]) -> tuple[list[Dataset], list[DeliveryFailed]]:
         """Make the objects; one that cannot be made now holds up no other."""
@@ -112,6 +118,8 @@ class DicomDestination:
                 objects.append(self._made[kind](case))
             except DeliveryFailed as failure:
                 failures.append(failure)
+            except Exception as error:  # whatever one does, the others are delivered
+                failures.append(DeliveryFailed(f"the {kind} cannot be made, unexpected {type(error).__name__}"))
         return objects, failures
 
     def _note(self, case: _Case, made: Dataset) -> None:

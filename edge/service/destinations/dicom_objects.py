@@ -1,7 +1,7 @@
 """What all objects that are made of a verdict have in common: patient and study, equipment, times and UIDs.
 
-The same verdict is the same object, to the byte, whenever it is sent: times are those of the judgement, UIDs and numbers
-follow from the verdict's identifier.
+The same verdict is the same object, to the byte, whenever it is sent: times are those of the judgement, UIDs and
+numbers follow from the verdict's identifier.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from pydicom.uid import ExplicitVRLittleEndian
 from pydicom.valuerep import DSfloat
 
 from ...bundle.manifest import Input
-from ...maps.legend import with_legend
+from ...maps.legend import enlargement, with_legend
 from ...study import read_study
 from ...verdict import CompactMap, Verdict
 from .dicom_codes import long_string
@@ -49,8 +49,9 @@ def map_image(
     )
     put_into_study(picture, subject)
     _describe(picture, subject, verdict.map)
-    times = drawn.shape[0] / overlay.shape[0]
-    _space(picture, subject.header, covered(subject.header, expected), (drawn.shape[0], overlay.shape[1] * times))
+    times = enlargement(overlay.shape)
+    shown = overlay.shape[0] * times, overlay.shape[1] * times
+    _space(picture, subject.header, covered(subject.header, expected), shown)
     return picture
 
 
@@ -73,7 +74,7 @@ def _describe(picture: Dataset, subject: Subject, compact: CompactMap) -> None:
         picture.SourceImageSequence = sources
 
 
-def _space(picture: Dataset, header: Dataset, extent: tuple[int, int] | None, drawn: tuple[float, float]) -> None:
+def _space(picture: Dataset, header: Dataset, extent: tuple[int, int] | None, drawn: tuple[int, int]) -> None:
     """State the spacing of a picture that shows `extent` on so many `drawn` pixels, of the kind that the image has."""
     if extent is None:
         return

@@ -109,8 +109,8 @@ def _no_association(association: Association) -> str:
 
 
 def _refused_context(association: Association, class_uid: str) -> str:
-    refused = {context.abstract_syntax: context.result for context in association.rejected_contexts}
-    return _REFUSED_CONTEXTS.get(refused.get(class_uid), "no reason")  # type: ignore[arg-type]
+    results = [of.result for of in association.rejected_contexts if of.abstract_syntax == class_uid]
+    return _REFUSED_CONTEXTS.get((results or [2])[0] or 2, "no reason")
 
 
 def _named(made: Dataset) -> str:
