@@ -61,9 +61,10 @@ def _describe(picture: Dataset, subject: Subject, compact: CompactMap) -> None:
     # highdicom wants an orientation, which may be empty (type 2C): nothing is claimed that the image does not say.
     picture.PatientOrientation = list(header.get("PatientOrientation") or [])
     # Of the image, not the series: both breasts' maps are one series.
-    picture.Laterality = ""
     if laterality := header.get("ImageLaterality") or header.get("Laterality"):
         picture.ImageLaterality = laterality
+    else:
+        picture.Laterality = ""
     # The legend names nobody; what the image itself may show where it does not say is not known to be nothing.
     picture.BurnedInAnnotation = header.get("BurnedInAnnotation") or "YES"
     picture.ConversionType = "WSD"

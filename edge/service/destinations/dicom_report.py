@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from highdicom.sr import (
     AlgorithmIdentification,
     CodedConcept,
+    CompositeContentItem,
     ComprehensiveSR,
     ContentSequence,
     DeviceObserverIdentifyingAttributes,
@@ -31,6 +32,7 @@ from highdicom.sr import (
 )
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
+from pydicom.uid import UID
 
 from ...study import read_study
 from ...verdict import CheckResult, Result, Verdict
@@ -47,9 +49,6 @@ from .dicom_objects import (
     reference_to,
     stand_in,
 )
-
-_NOT_A_NUMBER = CodedConcept("114000", "DCM", "Not a number")
-
 
 def structured_report(
     header: Dataset, verdict: Verdict, identifier: str, site: Site | None = None, maps: Sequence[str] = ()
@@ -106,7 +105,7 @@ def _group(subject: Subject, maps: Sequence[str]) -> MeasurementsAndQualitativeE
             parameters=[verdict.bundle.digest],
         ),
         measurements=[
-            *(_measurement(result, code) for result in verdict.results),
+            *(_measurement(result, code) for result in verdict.results if math.isfinite(result.value)),
             *(_plain(code(f"probability of {of.name}"), of.probability) for of in verdict.probabilities),
             *(_check(check, code) for check in verdict.checks),
         ],
@@ -114,7 +113,10 @@ def _group(subject: Subject, maps: Sequence[str]) -> MeasurementsAndQualitativeE
         source_images=_sources(subject),
     )
     items = group[0].ContentSequence
-    items.extend(_text(code("verdict-reason"), reason) for reason in verdict.reasons)
+    # A number that is none has no item that all readers take.
+    unknown = [f"{result.name} is no finite number" for result in verdict.results if not math.isfinite(result.value)]
+    items.extend(_text(code("verdict-reason"), reason) for reason in (*verdict.reasons, *unknown))
+    items.extend(_composites(subject))
     items.extend(_image(code("verdict-map"), CLASSES[kind], subject.uid(kind)) for kind in maps)
     return group
 
@@ -147,12 +149,7 @@ def _check(check: CheckResult, code: Codes) -> Measurement:
 
 
 def _plain(name: CodedConcept, value: float, unit: str = "1") -> Measurement:
-    """Make a measurement; one that is no finite number says that (PS3.3 C.18.1)."""
-    if math.isfinite(value):
-        return Measurement(name, float(value), unit_of(unit))
-    measurement = Measurement(name, 0.0, unit_of(unit), qualifier=_NOT_A_NUMBER)
-    measurement[0].MeasuredValueSequence = []
-    return measurement
+    return Measurement(name, float(value), unit_of(unit))
 
 
 def _add_properties(measurement: Measurement, numbers: Sequence[tuple[CodedConcept, float, str]]) -> None:
@@ -177,10 +174,23 @@ def _image(name: CodedConcept, class_uid: str, instance_uid: str) -> ImageConten
 
 
 def _sources(subject: Subject) -> list[SourceImageForMeasurementGroup]:
-    if not _can_be_referred_to(subject.header):
-        return []
     header = subject.header
+    if not _can_be_referred_to(header) or not _is_known(header.SOPClassUID):
+        return []
     return [SourceImageForMeasurementGroup(header.SOPClassUID, header.SOPInstanceUID, subject.frames or None)]
+
+
+def _composites(subject: Subject) -> list[CompositeContentItem]:
+    """Make the reference to an image of a private class, which no reader would take for an image."""
+    header = subject.header
+    if not _can_be_referred_to(header) or _is_known(header.SOPClassUID):
+        return []
+    name, contains = codes.DCM.SourceOfMeasurement, RelationshipTypeValues.CONTAINS
+    return [CompositeContentItem(name, header.SOPClassUID, header.SOPInstanceUID, relationship_type=contains)]
+
+
+def _is_known(class_uid: str) -> bool:
+    return UID(class_uid).type == "SOP Class"
 
 
 def _can_be_referred_to(header: Dataset) -> bool:
