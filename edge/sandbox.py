@@ -204,6 +204,8 @@ def _header(path: Path, frame: int, further: tuple[str, ...]) -> _Answer:
     try:
         dataset = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=[*STUDY, *further])
         study = read_study(dataset, frame, further)
+        if study.is_nobodys:
+            return _Answer(refusal="without SOPInstanceUID, SeriesInstanceUID, PatientID and PatientName")
         return _Answer(header=study.header.to_json(), remarks=study.remarks)
     except Exception as error:  # pydicom raises many kinds on damaged files
         return _Answer(refusal=f"unexpected {type(error).__name__}")

@@ -66,6 +66,13 @@ class Study:
     header: Dataset
     remarks: tuple[str, ...] = ()
 
+    @property
+    def is_nobodys(self) -> bool:
+        """Say whether the header names neither image nor patient: nobody would find a report on it."""
+        return not any(
+            self.header.get(keyword) for keyword in ("SOPInstanceUID", "SeriesInstanceUID", "PatientID", "PatientName")
+        )
+
 
 def read_study(dataset: Dataset, frame: int = 1, further: Sequence[str] = ()) -> Study:
     """Read what a DICOM header says of its study, and of a frame's place, as valid values. further: keywords beside

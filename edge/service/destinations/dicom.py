@@ -29,6 +29,10 @@ from .machine import serial_number
 _log = logging.getLogger(__name__)
 _LONGER_SIDE = 1024
 _REPORT = "report"
+_NOBODYS = (
+    "%s: nothing is sent to %s: the DICOM header cannot be read, or is without SOPInstanceUID, SeriesInstanceUID, "
+    "PatientID and PatientName"
+)
 
 
 @dataclass(frozen=True)
@@ -83,7 +87,7 @@ class DicomDestination:
         if study is not None:
             return _Case(pending, verdict, study, self._kinds(verdict, study))
         if is_dicom(path):
-            _log.warning("%s: its DICOM header cannot be read, nothing is sent to %s", pending.id, self.name)
+            _log.warning(_NOBODYS, pending.id, self.name)
         else:
             _log.info("%s: not a DICOM image, nothing for %s", pending.id, self.name)
         return None

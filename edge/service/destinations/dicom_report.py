@@ -50,6 +50,7 @@ from .dicom_objects import (
     stand_in,
 )
 
+
 def structured_report(
     header: Dataset, verdict: Verdict, identifier: str, site: Site | None = None, maps: Sequence[str] = ()
 ) -> Dataset:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from pydicom.dataset import Dataset
 from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
-from pynetdicom import AE
+from pynetdicom import AE, evt
 from pynetdicom.association import Association
 from pynetdicom.status import GENERAL_STATUS, STORAGE_SERVICE_CLASS_STATUS
 
@@ -28,6 +28,8 @@ _REFUSED_CONTEXTS = {
     4: "the transfer syntaxes are not supported",
 }
 """Results of presentation contexts (PS3.8 table 9-18)."""
+_NOT_CONNECTED = ("nothing listens there", "nothing listens there, or the certificates are refused on one side")
+"""Without TLS and with it."""
 
 
 class ClassNotAccepted(DeliveryFailed):
@@ -68,10 +70,15 @@ class Archive:
             tls = (table.tls.client_context(), table.host) if table.tls else None
         except OSError as error:
             raise DeliveryFailed(f"{self._where}: TLS files: {error}") from error
-        association = entity.associate(table.host, table.port, ae_title=table.ae_title, tls_args=tls)
+        connected: list[evt.Event] = []
+        handlers: list[tuple] = [(evt.EVT_CONN_OPEN, connected.append)]
+        association = entity.associate(
+            table.host, table.port, ae_title=table.ae_title, tls_args=tls, evt_handlers=handlers
+        )
         try:
             if not association.is_established and not association.rejected_contexts:
-                raise DeliveryFailed(f"{self._where}: no association, {_no_association(association)}")
+                reason = _no_association(association) if connected else _NOT_CONNECTED[tls is not None]
+                raise DeliveryFailed(f"{self._where}: no association, {reason}")
             yield association
         finally:
             if association.is_established:
@@ -103,9 +110,7 @@ def _no_association(association: Association) -> str:
     answer = association.acceptor.primitive
     if association.is_rejected and answer is not None:
         return f"{answer.result_str.lower()} by its {answer.source_str.lower()}: {answer.reason_str.lower()}"
-    if association.is_aborted:
-        return "it was aborted: TLS, certificates or the network"
-    return "nothing answers"
+    return "it was aborted" if association.is_aborted else "no answer"
 
 
 def _refused_context(association: Association, class_uid: str) -> str:
