@@ -55,7 +55,7 @@ class DicomDestination:
     def __init__(self, table: DicomDestinationTable, sandbox: Sandbox, store: Store) -> None:
         self.name = table.name
         self._table, self._sandbox, self._store = table, sandbox, store
-        self._site = Site(table.device_serial_number or serial_number(), Codes.of(table.code))
+        self._site = Site(table.device_serial_number or serial_number(store.folder), Codes.of(table.code))
         self._archive = Archive(table)
         self._made: dict[str, Callable[[_Case], Dataset]] = {
             _REPORT: self._report,

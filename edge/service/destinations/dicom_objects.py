@@ -1,4 +1,4 @@
-"""What all objects that are made of a verdict have in common: patient and study, equipment, times and UIDs.
+"""The common part of all objects that are made of a verdict: patient and study, equipment, times and UIDs.
 
 The same verdict is the same object, to the byte, whenever it is sent: times are those of the judgement, UIDs and
 numbers follow from the verdict's identifier.
@@ -54,7 +54,7 @@ _ALSO = ("StudyDescription", "IssuerOfPatientID")
 
 @dataclass(frozen=True)
 class Site:
-    """What one machine at one site says in all its objects. serial_number: of the machine. codes: with the site's in
+    """The machine and the site as all their objects state them. serial_number: of the machine. codes: with the site's in
     place of ours."""
 
     serial_number: str = field(default_factory=serial_number)
