@@ -60,8 +60,8 @@ _NAMESPACE = uuid.UUID("0b9b4f0f-5a0b-5e5f-9a5b-3f1f0e6f2c11")
 
 @dataclass(frozen=True)
 class Study:
-    """An image's study, as far as its header tells it. header: valid, in ISO_IR 192, without what could not be carried over; with a
-    Study Instance UID in any case. remarks: what was left out or changed, by attribute."""
+    """An image's study, as far as its header tells it. header: valid, in ISO_IR 192, without what could not be carried
+    over; with a Study Instance UID in any case. remarks: what was left out or changed, by attribute."""
 
     header: Dataset
     remarks: tuple[str, ...] = ()

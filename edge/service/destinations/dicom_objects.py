@@ -54,8 +54,8 @@ _ALSO = ("StudyDescription", "IssuerOfPatientID")
 
 @dataclass(frozen=True)
 class Site:
-    """The machine and the site as all their objects state them. serial_number: of the machine. codes: with the site's in
-    place of ours."""
+    """The machine and the site as all their objects state them. serial_number: of the machine. codes: with the site's
+    in place of ours."""
 
     serial_number: str = field(default_factory=serial_number)
     codes: Codes = field(default_factory=Codes)

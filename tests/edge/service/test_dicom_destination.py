@@ -79,6 +79,30 @@ def test_report_and_map_lie_in_the_images_own_study(
     assert picture.std() > 0
 
 
+def test_names_and_odd_values_arrive_in_the_archive_and_are_told_by_attribute(
+    service: Callable[[], Running], orthanc: Orthanc, tmp_path: Path
+) -> None:
+    running = service()
+    path = tmp_path / "one.dcm"
+    sent = image(path, 1)
+    sent.SpecificCharacterSet = ["", "ISO 2022 IR 149"]
+    sent.PatientName = "Hong^Gildong=洪^吉洞=홍^길동"
+    sent["PatientSex"] = pydicom.DataElement("PatientSex", "CS", "W", validation_mode=pydicom.config.IGNORE)
+    sent["StudyDate"] = pydicom.DataElement("StudyDate", "DA", "2026-01-02", validation_mode=pydicom.config.IGNORE)
+    del sent.PatientBirthDate
+    sent.save_as(path)
+    path.rename(running.inbox / "one.dcm")
+    running.wait_for(lambda: delivered(running, 1), "the delivery")
+    found = orthanc.instances(tmp_path)
+    assert {instance.Modality for instance in found} == {"SR", "OT"}
+    for instance in found:
+        assert instance.PatientName == "Hong^Gildong=洪^吉洞=홍^길동"
+        assert (instance.PatientSex, instance.StudyDate, instance.PatientBirthDate) == ("", "20260102", "")
+    log = running.log.read_text()
+    assert "PatientSex left out, not one of M, F, O" in log
+    assert "Hong" not in log
+
+
 def _require_told(report: pydicom.Dataset, verdict: Verdict) -> None:
     """Read by highdicom's own reader, and by eye in the tags."""
     content = MeasurementReport.from_sequence([report])

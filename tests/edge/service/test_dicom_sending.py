@@ -20,7 +20,12 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
 
 from fisherlens.edge import Runtime
 from fisherlens.edge.sandbox import Sandbox
-from fisherlens.edge.service.configuration import DicomDestinationTable, StoreTable
+from fisherlens.edge.service.configuration import (
+    ConfigurationRefused,
+    DicomDestinationTable,
+    StoreTable,
+    read_configuration,
+)
 from fisherlens.edge.service.destinations import DeliveryFailed
 from fisherlens.edge.service.destinations.dicom import DicomDestination
 from fisherlens.edge.service.store import Store
@@ -171,6 +176,45 @@ def test_report_and_forms_of_the_map_are_chosen_each(
     with told_archive() as archive:
         deliveries.deliver(archive.port, **keys)
         assert archive.classes() == classes
+
+
+def table_of(tmp_path: Path, keys: str) -> DicomDestinationTable:
+    """The archive of a configuration with these keys."""
+    path = tmp_path / "service.toml"
+    path.write_text(
+        '[bundle]\npath = "b"\n[store]\nfolder = "s"\n'
+        f'[[destination.archive]]\nname = "a"\nhost = "h"\nport = 1\nae-title = "A"\n{keys}'
+    )
+    return read_configuration(path).destination.archive[0]
+
+
+def code(ours: str, value: str = "1") -> str:
+    return f'[[destination.archive.code]]\nours = "{ours}"\nvalue = "{value}"\nscheme = "99S"\nmeaning = "m"\n'
+
+
+@pytest.mark.parametrize(
+    ("keys", "forms"),
+    [("", ("picture",)), ("maps = true", ("picture",)), ("maps = false", ()), ("maps = []", ()),
+     ('maps = ["segmentation", "picture"]', ("segmentation", "picture")),
+     ('maps = ["picture", "picture"]', ("picture",))],
+)  # fmt: skip
+def test_forms_of_the_map_are_a_list_or_yes_or_no(tmp_path: Path, keys: str, forms: tuple[str, ...]) -> None:
+    assert table_of(tmp_path, keys).map_forms == forms
+
+
+def test_codes_are_read_from_the_configuration(tmp_path: Path) -> None:
+    (first, second) = table_of(tmp_path, code("std-uncertainty") + code("verdict-map", "2")).code
+    assert (first.ours, first.value, second.ours, second.value) == ("std-uncertainty", "1", "verdict-map", "2")
+
+
+@pytest.mark.parametrize(
+    ("keys", "word"),
+    [('maps = ["photograph"]', "photograph"), (code("a") + code("a"), "two codes for 'a'"), (code("a\\\\b"), "regex"),
+     ('device-serial-number = ""', "regex"), ("reports = 1", "bool")],
+)  # fmt: skip
+def test_what_an_archive_could_not_take_is_refused_at_the_start(tmp_path: Path, keys: str, word: str) -> None:
+    with pytest.raises(ConfigurationRefused, match=word):
+        table_of(tmp_path, keys)
 
 
 def test_implicit_vr_is_offered_to_an_archive_that_takes_nothing_else(deliveries: Deliveries) -> None:
