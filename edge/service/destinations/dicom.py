@@ -19,7 +19,7 @@ from ..store import Store
 from ..store.outbox import Pending
 from . import DeliveryFailed
 from .dicom_codes import Codes
-from .dicom_objects import CLASSES, Site
+from .dicom_objects import CLASSES, Site, can_be_referred_to
 from .dicom_overlay import has_a_place, parametric_map, segmentation
 from .dicom_picture import map_image
 from .dicom_report import structured_report
@@ -29,6 +29,8 @@ from .machine import serial_number
 _log = logging.getLogger(__name__)
 _LONGER_SIDE = 1024
 _REPORT = "report"
+_POSSIBLE = {"picture": lambda header: True, "parametric map": has_a_place, "segmentation": can_be_referred_to}
+"""What forms of the map need of an image, without which no viewer could lay them over it."""
 _NOBODYS = (
     "%s: nothing is sent to %s: the DICOM header cannot be read, or is without SOPInstanceUID, SeriesInstanceUID, "
     "PatientID and PatientName"
@@ -95,9 +97,8 @@ class DicomDestination:
     def _kinds(self, verdict: Verdict, study: Study) -> tuple[str, ...]:
         """Give what there is to be sent of a verdict, the report first."""
         forms = self._table.map_forms if verdict.map is not None else ()
-        if not has_a_place(study.header):
-            forms = tuple(form for form in forms if form != "parametric map")
-        return (*((_REPORT,) if self._table.reports else ()), *forms)
+        possible = [form for form in forms if _POSSIBLE[form](study.header)]
+        return (*((_REPORT,) if self._table.reports else ()), *possible)
 
     def _send(self, case: _Case, kinds: list[str], begun: bool) -> None:
         """Send what is left of a case. Raises DeliveryFailed, but not for a class that the archive will never take if

@@ -170,6 +170,11 @@ def reference_to(class_uid: str, instance_uid: str, frames: Sequence[int] = ()) 
     return item
 
 
+def can_be_referred_to(header: Dataset) -> bool:
+    """Say whether an image has the valid UIDs that references to it need."""
+    return all(header.get(keyword) for keyword in ("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID"))
+
+
 def source_images(subject: Subject) -> list[Dataset]:
     """Make the Source Image Sequence, empty where the image has no valid UIDs to refer to."""
     header = subject.header

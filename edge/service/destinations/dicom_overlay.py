@@ -21,6 +21,7 @@ from .dicom_objects import (
     SERIES,
     Site,
     Subject,
+    can_be_referred_to,
     covered,
     derived_uid,
     equipment,
@@ -40,8 +41,8 @@ _PLACE = ("FrameOfReferenceUID", "ImagePositionPatient", "ImageOrientationPatien
 
 
 def has_a_place(header: Dataset) -> bool:
-    """Say whether an image says where its frame lies, as a parametric map must."""
-    return all(keyword in header for keyword in _PLACE)
+    """Say whether an image says where its frame lies, which a parametric map must."""
+    return can_be_referred_to(header) and all(keyword in header for keyword in _PLACE)
 
 
 def parametric_map(
@@ -83,8 +84,9 @@ def parametric_map(
 def segmentation(
     header: Dataset, verdict: Verdict, identifier: str, site: Site | None = None, expected: Input | None = None
 ) -> Dataset:
-    """Make a segmentation, pixel for pixel over the frame, in the same study: where the map is at least a quarter, a
-    half and three quarters of the way from its lowest to its highest value. expected: as in `parametric_map`."""
+    """Make a segmentation, pixel for pixel over the frame of an image that `can_be_referred_to`, in the same study: the
+    parts where the map is at least a quarter, a half and three quarters of the way from its lowest to its highest
+    value. expected: as in `parametric_map`."""
     assert verdict.map is not None
     subject = Subject(read_study(header, verdict.frame).header, verdict, identifier, site or Site())
     shares = _on_the_frame(_shares(verdict.map, subject.header, expected), subject.header)
@@ -184,11 +186,10 @@ def _refer(made: Dataset, subject: Subject) -> None:
     for keyword in ("ReferencedSeriesSequence", "SourceImageSequence"):
         if keyword in made:
             delattr(made, keyword)
-    groups = [*made.SharedFunctionalGroupsSequence, *made.PerFrameFunctionalGroupsSequence]
-    for derivation in (item for group in groups for item in group.get("DerivationImageSequence", ())):
-        derivation.SourceImageSequence = source_images(subject)
-    if source_images(subject) and header.get("SeriesInstanceUID"):
-        series = Dataset()
-        series.SeriesInstanceUID = header.SeriesInstanceUID
-        series.ReferencedInstanceSequence = [reference_to(header.SOPClassUID, header.SOPInstanceUID, subject.frames)]
-        made.ReferencedSeriesSequence = [series]
+    for group in (*made.SharedFunctionalGroupsSequence, *made.PerFrameFunctionalGroupsSequence):
+        for derivation in group.get("DerivationImageSequence", ()):
+            derivation.SourceImageSequence = source_images(subject)
+    series = Dataset()
+    series.SeriesInstanceUID = header.SeriesInstanceUID
+    series.ReferencedInstanceSequence = [reference_to(header.SOPClassUID, header.SOPInstanceUID, subject.frames)]
+    made.ReferencedSeriesSequence = [series]

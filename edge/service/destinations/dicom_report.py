@@ -43,6 +43,7 @@ from .dicom_objects import (
     SERIES,
     Site,
     Subject,
+    can_be_referred_to,
     derived_uid,
     equipment,
     put_into_study,
@@ -176,7 +177,7 @@ def _image(name: CodedConcept, class_uid: str, instance_uid: str) -> ImageConten
 
 def _sources(subject: Subject) -> list[SourceImageForMeasurementGroup]:
     header = subject.header
-    if not _can_be_referred_to(header) or not _is_known(header.SOPClassUID):
+    if not can_be_referred_to(header) or not _is_known(header.SOPClassUID):
         return []
     return [SourceImageForMeasurementGroup(header.SOPClassUID, header.SOPInstanceUID, subject.frames or None)]
 
@@ -184,7 +185,7 @@ def _sources(subject: Subject) -> list[SourceImageForMeasurementGroup]:
 def _composites(subject: Subject) -> list[CompositeContentItem]:
     """Make the reference to an image of a private class, which no reader would take for an image."""
     header = subject.header
-    if not _can_be_referred_to(header) or _is_known(header.SOPClassUID):
+    if not can_be_referred_to(header) or _is_known(header.SOPClassUID):
         return []
     name, contains = codes.DCM.SourceOfMeasurement, RelationshipTypeValues.CONTAINS
     return [CompositeContentItem(name, header.SOPClassUID, header.SOPInstanceUID, relationship_type=contains)]
@@ -194,13 +195,9 @@ def _is_known(class_uid: str) -> bool:
     return UID(class_uid).type == "SOP Class"
 
 
-def _can_be_referred_to(header: Dataset) -> bool:
-    return all(header.get(keyword) for keyword in ("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID"))
-
-
 def _evidence(subject: Subject, maps: Sequence[str]) -> list[Dataset]:
     """Give what the report refers to, as far as references need it."""
-    images = [subject.header] if _can_be_referred_to(subject.header) else []
+    images = [subject.header] if can_be_referred_to(subject.header) else []
     for kind in maps:
         made = Dataset()
         made.SOPClassUID, made.SOPInstanceUID = CLASSES[kind], subject.uid(kind)

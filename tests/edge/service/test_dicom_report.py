@@ -25,10 +25,11 @@ from pydicom.sr.codedict import codes
 from fisherlens.edge.bundle.manifest import Input
 from fisherlens.edge.service.configuration import CodeTable
 from fisherlens.edge.service.destinations.dicom_codes import Codes
-from fisherlens.edge.service.destinations.dicom_objects import Site
+from fisherlens.edge.service.destinations.dicom_objects import Site, can_be_referred_to
 from fisherlens.edge.service.destinations.dicom_overlay import has_a_place, parametric_map, segmentation
 from fisherlens.edge.service.destinations.dicom_picture import map_image
 from fisherlens.edge.service.destinations.dicom_report import structured_report
+from fisherlens.edge.study import read_study
 from fisherlens.edge.verdict import BundleReference, CheckResult, ClassProbability, CompactMap, Result, Verdict
 from fisherlens.models.mammography.acquisition import Exposure
 from fisherlens.models.mammography.dicom import write_dicom
@@ -113,11 +114,13 @@ def overlay() -> np.ndarray:
 
 def objects(header: Dataset, verdict: Verdict = VERDICT, identifier: str = "id") -> dict[str, Dataset]:
     """All that goes to an archive of one verdict."""
-    return {
+    made = {
         "report": structured_report(header, verdict, identifier, SITE, MAPS),
         "picture": map_image(header, verdict, overlay(), identifier, SITE),
-        "segmentation": segmentation(header, verdict, identifier, SITE),
     }
+    if can_be_referred_to(read_study(header, verdict.frame).header):
+        made["segmentation"] = segmentation(header, verdict, identifier, SITE)
+    return made
 
 
 def saved(made: dict[str, Dataset], folder: Path) -> dict[str, Path]:
