@@ -19,7 +19,6 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
-import pydicom
 from pydicom.dataset import Dataset
 
 from .bundle.manifest import Input
@@ -28,6 +27,7 @@ from .digest import PREFIX
 from .errors import EdgeError
 from .reading import is_dicom
 from .study import STUDY, Study, read_study
+from .study.opening import open_header
 
 MOST_BYTES, MOST_SECONDS = 4 * 2**30, 60.0
 """Memory and time that the child may take for one frame, unless more or less is asked for."""
@@ -202,8 +202,7 @@ def _answered(question: _Question) -> _Answer:
 
 def _header(path: Path, frame: int, further: tuple[str, ...]) -> _Answer:
     try:
-        dataset = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=[*STUDY, *further])
-        study = read_study(dataset, frame, further)
+        study = read_study(open_header(path, (*STUDY, *further)), frame, further)
         if study.is_nobodys:
             return _Answer(refusal="without SOPInstanceUID, SeriesInstanceUID, PatientID and PatientName")
         return _Answer(header=study.header.to_json(), remarks=study.remarks)

@@ -87,17 +87,19 @@ class DicomDestination:
         except SandboxFailed as failure:
             raise DeliveryFailed(f"{pending.digest}: {failure}") from failure
         if study is not None:
-            return _Case(pending, verdict, study, self._kinds(verdict, study))
+            return _Case(pending, verdict, study, self._kinds(pending.id, verdict, study))
         if is_dicom(path):
             _log.warning(_NOBODYS, pending.id, self.name)
         else:
             _log.info("%s: not a DICOM image, nothing for %s", pending.id, self.name)
         return None
 
-    def _kinds(self, verdict: Verdict, study: Study) -> tuple[str, ...]:
+    def _kinds(self, identifier: str, verdict: Verdict, study: Study) -> tuple[str, ...]:
         """Give what there is to be sent of a verdict, the report first."""
         forms = self._table.map_forms if verdict.map is not None else ()
         possible = [form for form in forms if _POSSIBLE[form](study.header)]
+        for form in set(forms) - set(possible):
+            _log.info("%s: no %s, since the image lacks what viewers need to lay it over", identifier, form)
         return (*((_REPORT,) if self._table.reports else ()), *possible)
 
     def _send(self, case: _Case, kinds: list[str], begun: bool) -> None:

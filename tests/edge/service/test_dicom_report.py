@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -388,6 +389,7 @@ def _later(moment: float) -> Any:
     return types.SimpleNamespace(datetime=Later, date=datetime.date, time=datetime.time, timedelta=datetime.timedelta)
 
 
+@pytest.mark.skipif(shutil.which("faketime") is None, reason="faketime is not installed (Debian: faketime)")
 def test_a_verdict_in_another_process_on_another_day_is_the_same_bytes(tmp_path: Path) -> None:
     """The whole of it: parametric map as well, with hash seeds and a clock of their own."""
     for day in ("2026-12-01 10:00:00", "2027-06-01 11:11:11"):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
-from io import BytesIO
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from pydicom import dcmread
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.dataset import Dataset
+
+from fisherlens.edge.study import STUDY
+from fisherlens.edge.study.opening import open_header
 
 ORDINARY: dict[str, bytes] = {
     "SpecificCharacterSet": b"ISO_IR 100",
@@ -53,7 +55,9 @@ def write_header(path: Path, **values: bytes | None) -> Path:
 
 
 def read_header(**values: bytes | None) -> Dataset:
-    return dcmread(BytesIO(header_bytes(values)))
+    """The header as the product opens it."""
+    with TemporaryDirectory() as folder:
+        return open_header(write_header(Path(folder) / "header.dcm", **values), (*STUDY, *values))
 
 
 def _element(tag: int, representation: str, value: bytes) -> bytes:

@@ -94,6 +94,12 @@ def _group(keyword: str, **values: list[float]) -> Dataset:
     return group
 
 
+@pytest.mark.parametrize("declared", [b"ISO_IR 100\0\0", b"\0\x01", b"ISO_IR\x00100", b"a\0b\\c"])
+def test_a_character_set_with_nul_in_it_does_not_hide_the_rest(declared: bytes) -> None:
+    header = read_study(read_header(SpecificCharacterSet=declared, PatientName="Müller".encode("latin_1"))).header
+    assert header.PatientName == "Müller"
+
+
 @given(st.dictionaries(st.sampled_from([*ORDINARY]), st.none() | st.binary(max_size=80)))
 def test_any_header_is_some_study(values: dict[str, bytes | None]) -> None:
     study = read_study(read_header(**values))
