@@ -38,8 +38,16 @@ def test_a_device_gets_no_training_framework(device: Path) -> None:
         [device / "python", "-m", "pip", "list", "--format=json"], capture_output=True, check=True
     ).stdout
     names = {entry["name"].lower().replace("-", "_") for entry in json.loads(listed)}
-    assert {"fisherlens", "onnxruntime", "pydicom"} <= names
+    assert {"fisherlens", "imagecodecs", "onnxruntime", "pydicom", "tifffile"} <= names
     assert not names & {"torch", "onnx", "onnx_ir", "onnxscript", "scipy", "matplotlib"}
+
+
+def test_a_device_needs_less_than_300_megabytes_beside_onnx_runtime_and_opencv(device: Path) -> None:
+    (packages,) = device.parent.rglob("site-packages")
+    large = ("onnxruntime", "cv2", "opencv_python_headless")
+    files = [path for path in packages.rglob("*") if path.is_file() and path.suffix != ".pyc"]
+    kept = [path for path in files if not path.relative_to(packages).parts[0].startswith(large)]
+    assert sum(path.stat().st_size for path in kept) < 300e6
 
 
 def test_a_device_scores(device: Path, ensemble_bundle: Path, tmp_path: Path) -> None:
