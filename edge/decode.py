@@ -31,12 +31,14 @@ class Arrived:
 
 class Decoded(msgspec.Struct, frozen=True):
     """One frame of a file. frames: how many the file has, at least 1. image: float32 [1, C, H, W], or None
-    and the `refusal` in words. name: what the file calls itself, of DICOM its SOP Instance UID; empty for others."""
+    and the `refusal` in words. name: what the file calls itself, of DICOM its SOP Instance UID; empty for others.
+    lossy: whether it says that it was compressed with loss."""
 
     frames: int
     image: Image | None
     refusal: str
     name: str = ""
+    lossy: bool | None = None
 
 
 Decode = Callable[[Path, int, Input], Decoded]
@@ -45,17 +47,17 @@ Decode = Callable[[Path, int, Input], Decoded]
 
 def decode(path: Path, index: int, expected: Input, open_file: Callable[[Path], ImageFile] = open_image) -> Decoded:
     """Decode frame `index`, from 0, of a file and preprocess it; whatever the file does, there is an answer."""
-    frames, name = 1, ""
+    frames, name, lossy = 1, "", None
     try:
         file = open_file(path)
-        name = file.sop_instance_uid or ""
-        check_header(file.header, expected)  # before a pixel is decoded: a file is refused as a whole, once
+        name, lossy = file.sop_instance_uid or "", file.header.lossy_image_compression
+        if file.alike:
+            check_header(file.header, expected)  # before a pixel is decoded: a file is refused as a whole, once
         frames = file.header.frames
         image = preprocess(file.frame(index), expected)
     except Exception as error:
-        # Not what an unforeseen error says: it may quote a value of the file, which may be a patient's.
-        return Decoded(frames, None, refusal_of(error, quoted=False), name)
-    return Decoded(frames, image, "", name)
+        return Decoded(frames, None, refusal_of(error), name, lossy)
+    return Decoded(frames, image, "", name, lossy)
 
 
 def decoder(open_file: Callable[[Path], ImageFile] = open_image) -> Decode:

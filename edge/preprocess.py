@@ -128,13 +128,19 @@ def preprocess(frame: Frame, expected: Input) -> NDArray[np.float32]:
     if top is not None:
         values = top - values
     if expected.resize:
-        resized = cv2.resize(values, expected.resize[::-1], interpolation=cv2.INTER_AREA)
-        values = np.asarray(resized, dtype=np.float32)
+        values = _resized(values, expected.resize)
     values -= np.float32(expected.offset)
     values *= np.float32(expected.scale)
     if values.ndim == 3:
         values = np.ascontiguousarray(values.transpose(2, 0, 1))
     return values.reshape(1, -1, *values.shape[-2:])
+
+
+def _resized(values: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
+    """OpenCV takes at most four samples per pixel at a time."""
+    if values.ndim == 3 and values.shape[2] > 4:
+        return np.stack([_resized(sample, size) for sample in np.moveaxis(values, 2, 0)], axis=2)
+    return np.asarray(cv2.resize(values, size[::-1], interpolation=cv2.INTER_AREA), dtype=np.float32)
 
 
 def _cropped(pixels: Pixels, crop: tuple[int, int] | None) -> Pixels:

@@ -13,6 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -75,7 +76,8 @@ class Runtime:
         index, frames = 0, 1
         while index < frames:
             decoded = decode(arrived.path, index, self.bundle.manifest.input)
-            yield Examined(self._verdict_on(decoded, arrived, index + 1, explain), decoded.image)
+            verdict = self._verdict_on(decoded, arrived, index + 1, explain)
+            yield Examined(msgspec.structs.replace(verdict, lossy_image_compression=decoded.lossy), decoded.image)
             index, frames = index + 1, decoded.frames
 
     def _verdict_on(self, decoded: Decoded, arrived: Arrived, number: int, explain: Explain) -> Verdict:
@@ -85,7 +87,7 @@ class Runtime:
         try:
             return self.judge(decoded.image, explain, source, number, digest)
         except Exception as error:  # whatever one frame does, the others are still scored
-            return self.refused(refusal_of(error, quoted=True), source, number, digest)
+            return self.refused(refusal_of(error), source, number, digest)
 
     def judge(self, image: Image, explain: Explain, source: str, number: int, digest: str | None) -> Verdict:
         """Give the verdict on an image [1, C, H, W] that `preprocess` made of frame `number` of a source.

@@ -60,11 +60,12 @@ class _Question(msgspec.Struct):
 
 
 class _Answer(msgspec.Struct):
-    """frames, name: see `Decoded`. refusal: empty, or why there is no image. header: in DICOM's JSON (PS3.18
+    """frames, name, lossy: see `Decoded`. refusal: empty, or why there is no image. header: in DICOM's JSON (PS3.18
     annex F)."""
 
     frames: int = 1
     name: str = ""
+    lossy: bool | None = None
     refusal: str = ""
     shape: tuple[int, ...] = ()
     image: bytes = b""
@@ -88,9 +89,9 @@ class Sandbox:
         except SandboxFailed as failure:
             return Decoded(1, None, str(failure))
         if answer.refusal:
-            return Decoded(answer.frames, None, answer.refusal, answer.name)
+            return Decoded(answer.frames, None, answer.refusal, answer.name, answer.lossy)
         image = np.frombuffer(answer.image, np.float32).reshape(answer.shape)
-        return Decoded(answer.frames, image, "", answer.name)
+        return Decoded(answer.frames, image, "", answer.name, answer.lossy)
 
     def header(self, path: Path, further: tuple[str, ...] = ()) -> Dataset | None:
         """Read what a DICOM image says of its study: the attributes in STUDY and `further` keywords; None where the
@@ -196,8 +197,8 @@ def _answered(question: _Question) -> _Answer:
     # A DICOM file's name may be a patient's: where no SOP Instance UID can be read, the digest that it lies under.
     name = decoded.name or (PREFIX + path.name if is_dicom(path) else "")
     if decoded.image is None:
-        return _Answer(decoded.frames, name, decoded.refusal)
-    return _Answer(decoded.frames, name, shape=decoded.image.shape, image=decoded.image.tobytes())
+        return _Answer(decoded.frames, name, decoded.lossy, decoded.refusal)
+    return _Answer(decoded.frames, name, decoded.lossy, shape=decoded.image.shape, image=decoded.image.tobytes())
 
 
 def _header(path: Path, further: tuple[str, ...]) -> _Answer:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,7 +109,9 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     input_digest: of the file's or array's bytes; null where they could not be read. created: UTC,
     ISO 8601. entropy: of the class probabilities, in nats; mutual_information: the part of it by which
     the members of an ensemble disagree, in nats; of an image of classes their means over the pixels, null
-    where no classes are told. Every field is there whatever the outcome.
+    where no classes are told. lossy_image_compression: whether the image was compressed with loss, as its file says (a
+    JPEG; DICOM LossyImageCompression); null where it does not. Every field is there whatever the outcome, but this last
+    one in records of before.
     """
 
     schema: int
@@ -129,6 +131,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     class_image: ClassImage | None
     checks: list[CheckResult]
     map: CompactMap | None
+    lossy_image_compression: bool | None = None
 
 
 def json_schema() -> dict[str, Any]:

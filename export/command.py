@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
+import re
+import sys
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,6 +16,8 @@ import msgspec
 
 from fisherlens.edge.bundle.manifest import Design, Input, Manifest
 
+from .calibration.accepted import ANY, PHOTOMETRIC, InputOptions, accepted, default_photometric
+from .calibration.images import Folder
 from .checks import CHECKS
 from .heads import HEADS, Head, HeadOptions
 from .maps import MAPS
@@ -21,6 +27,49 @@ if TYPE_CHECKING:
     from .pipeline import Request
 
 _SIZE = (click.IntRange(1), click.IntRange(1))
+_SHOWN_AFTER = 2.0
+"""Seconds of reading headers before their progress is shown."""
+
+
+class _Code(click.ParamType):
+    """A code string of DICOM (PS3.5 table 6.2-1, CS), or any."""
+
+    name = "code"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Give it in capitals, as codes are; "any" as it is."""
+        if value.lower() == ANY:
+            return ANY
+        code = value.strip().upper()
+        if not re.fullmatch(r"[A-Z0-9_ ]{1,16}", code):
+            self.fail(f"{value!r}, expected a DICOM code of up to 16 letters, digits, blanks and _, or any", param, ctx)
+        return code
+
+
+class _Bits(click.ParamType):
+    """A number of bits, or any."""
+
+    name = "bits"
+
+    def convert(self, value: str | int, param: click.Parameter | None, ctx: click.Context | None) -> int | str:
+        """Give the number, or "any" as it is."""
+        text = str(value).lower()
+        if text == ANY:
+            return ANY
+        if not (text.isdecimal() and 1 <= int(text) <= _MOST_BITS):
+            self.fail(f"{value!r}, expected 1 to {_MOST_BITS}, or any", param, ctx)
+        return int(text)
+
+
+_MOST_BITS = 32
+
+
+def _limits(
+    ctx: click.Context, param: click.Parameter, value: tuple[float, float] | None
+) -> tuple[float, float] | None:
+    if value is not None and not 0 < value[0] <= value[1] < math.inf:
+        raise click.BadParameter(f"{value[0]:g} to {value[1]:g} mm, expected LOW above 0 and HIGH not below LOW")
+    return value
 
 
 @click.command("export")
@@ -78,6 +127,27 @@ _SIZE = (click.IntRange(1), click.IntRange(1))
 )
 @click.option("--map", "map_kind", type=click.Choice(list(MAPS)), default="fisher", show_default=True)
 @click.option("--map-bytes", type=click.IntRange(1), default=2048, show_default=True, help="What a map may take.")
+@click.option("--modality", type=_Code(), metavar="CODE|any", help="What frames must be, as MG or DX.")
+@click.option("--any-size", is_flag=True, help="Frames may have any size that --resize or --crop can take.")
+@click.option("--bits", "bits_stored", type=_Bits(), metavar="N|any", help="Bits stored that frames must have.")
+@click.option(
+    "--photometric",
+    "photometric_interpretation",
+    type=click.Choice(PHOTOMETRIC, case_sensitive=False),
+    help="What the numbers mean: the lowest is white (1) or black (2), or colours. Others are turned round.",
+)
+@click.option(
+    "--pixel-spacing",
+    nargs=2,
+    type=float,
+    callback=_limits,
+    metavar="LOW HIGH",
+    help="Smallest and largest side of a pixel on the detector, in mm, which frames must state; by default none.",
+)
+@click.option(
+    "--presentation-intent", "presentation_intent_type", type=_Code(), metavar="CODE|any", help="As FOR PROCESSING."
+)
+@click.option("--pixel-intensity-relationship", type=_Code(), metavar="CODE|any", help="As LIN or LOG.")
 @click.option("--crop", nargs=2, type=_SIZE, help="Rows and columns cut from the middle of each frame.")
 @click.option("--resize", nargs=2, type=_SIZE, help="Rows and columns that the crop is resampled to.")
 @click.option("--offset", type=float, default=0.0, show_default=True, help="image = (pixel - offset) * scale")
@@ -90,15 +160,16 @@ def export_command(
     ensemble's members) and a folder of usual images that it was not trained on."""
     from .errors import ExportError
 
+    of_input = msgspec.convert({name: options.pop(name) for name in InputOptions.__struct_fields__}, InputOptions)
     try:
-        manifest = _exported(networks, folder, output, targets, msgspec.convert(options, ExportOptions))
+        manifest = _exported(networks, folder, output, targets, of_input, msgspec.convert(options, ExportOptions))
     except ExportError as error:
         raise click.ClickException(str(error)) from error
     _report(manifest, output)
 
 
 class ExportOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The command line's options, beside networks, images and targets."""
+    """The command line's options, beside networks, images, targets and those of the input."""
 
     head: str
     selected: tuple[int, ...]
@@ -120,26 +191,26 @@ class ExportOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     cost: float | None
     map_kind: str
     map_bytes: int
-    crop: tuple[int, int] | None
-    resize: tuple[int, int] | None
-    offset: float
-    scale: float | None
     tolerance: float
 
 
 def _exported(
-    networks: tuple[str, ...], folder: Path, output: Path, targets: Path | None, options: ExportOptions
+    networks: tuple[str, ...],
+    folder: Path,
+    output: Path,
+    targets: Path | None,
+    of_input: InputOptions,
+    options: ExportOptions,
 ) -> Manifest:
     from rich.console import Console
     from rich.progress import Progress
 
-    from .calibration.images import Folder
     from .calibration.targets import read_targets
     from .network.source import load, select
     from .pipeline import export
 
-    calibration = Folder.open(folder)
-    accepted = _input(calibration.accepted(), options)
+    calibration = _opened(folder)
+    accepted = _accepted(calibration, of_input)
     images = calibration.images(accepted)
     shape = images[0]().shape
     known = read_targets(targets, calibration.paths) if targets else None
@@ -153,6 +224,45 @@ def _exported(
         members = [select(member, options.selected) for member in loaded]
         head = HEADS[options.head].of(HeadOptions(options.logarithmic, options.coverage, members[0].posterior))
         return export(members, images, known, _request(head, accepted, output, options), output, progress)
+
+
+def _opened(folder: Path) -> Folder:
+    """The folder with its headers, whose progress is shown where it takes long."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    display, begun = Progress(console=Console(stderr=True)), monotonic()
+
+    def progress(items: Iterable[Any], label: str) -> Iterable[Any]:
+        task = display.add_task(label, total=len(list(items)))
+        for item in items:
+            yield item
+            display.advance(task)
+            if not display.live.is_started and monotonic() - begun > _SHOWN_AFTER:
+                display.start()
+
+    try:
+        return Folder.open(folder, progress)
+    finally:
+        if display.live.is_started:
+            display.stop()
+
+
+def _accepted(folder: Folder, options: InputOptions) -> Input:
+    """What a frame must be, said before the long work begins; what the numbers mean is asked where no image says."""
+    likely = default_photometric(folder.headers)
+    if likely and options.photometric_interpretation is None and sys.stdin.isatty():
+        click.echo(
+            "No image says what its numbers mean: the lowest value is white (MONOCHROME1) or black (MONOCHROME2)."
+        )
+        told = click.prompt("photometric interpretation", likely, type=click.Choice(PHOTOMETRIC, case_sensitive=False))
+        options = msgspec.structs.replace(options, photometric_interpretation=told)
+    found = accepted(folder, options)
+    widths = [max(len(getattr(row, part)) for row in found.attributes) for part in ("name", "text")]
+    click.echo(f"accepted frames, from {len(folder.paths)} images:")
+    for row in found.attributes:
+        click.echo(f"  {row.name:{widths[0]}}  {row.text:{widths[1]}}  {row.origin}")
+    return found.input
 
 
 def _report(manifest: Manifest, output: Path) -> None:
@@ -170,16 +280,6 @@ def _report(manifest: Manifest, output: Path) -> None:
     click.echo(
         f"parity with {agreement.framework} over {agreement.images} images: worst difference {agreement.absolute:.3g} "
         f"absolute, {agreement.relative:.3g} relative (at most {agreement.tolerance:g})"
-    )
-
-
-def _input(accepted: Input, options: ExportOptions) -> Input:
-    """What the calibration images are, and the way from their pixels to the graph's image."""
-    scale = options.scale
-    if scale is None:
-        scale = 1.0 if accepted.bits_stored is None else 1.0 / (2**accepted.bits_stored - 1)
-    return msgspec.structs.replace(
-        accepted, crop=options.crop, resize=options.resize, offset=options.offset, scale=scale
     )
 
 

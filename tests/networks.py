@@ -141,3 +141,25 @@ def broken() -> nn.Module:
     with torch.no_grad():
         next(network.parameters())[0, 0] = float("nan")
     return network
+
+
+def _brightness(channels: int) -> nn.Module:
+    """Closed form, of a 16 x 16 image with channels' means m_c: x = sum of 2^c m_c, mean 2 x + 0.5 and log variance
+    x - 6."""
+    mean, head = nn.Conv2d(channels, 1, 4, stride=4, bias=False), nn.Linear(1, 2)
+    with torch.no_grad():
+        for channel in range(channels):
+            mean.weight[:, channel] = 2.0**channel / 16
+        head.weight.copy_(torch.tensor([[2.0], [1.0]]))
+        head.bias.copy_(torch.tensor([0.5, -6.0]))
+    return nn.Sequential(mean, nn.AdaptiveAvgPool2d(1), nn.Flatten(), head).eval()
+
+
+def brightness() -> nn.Module:
+    """Twice the mean m of a grey image, and 0.5; log variance m - 6."""
+    return _brightness(1)
+
+
+def colour() -> nn.Module:
+    """The same of r + 2 g + 4 b, means of the channels of an image in colour."""
+    return _brightness(3)

@@ -55,6 +55,8 @@ def _header(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
         shape, fortran, dtype = _VERSIONS[version](file)
     except Exception as error:  # NumPy's parser of headers raises many kinds
         raise ImageRefused("the header of the .npy file is damaged") from error
+    if dtype.hasobject:
+        raise ImageRefused("array of Python objects, expected whole or floating numbers")
     if any(side < 0 for side in shape):
         raise ImageRefused(f"array of shape {list(shape)}, expected [rows, columns] or [frames, rows, columns]")
     return shape, fortran, dtype

@@ -71,13 +71,14 @@ class ImageFile:
     """An opened file: nothing is decoded until `frame(index)`, index from 0. sop_instance_uid: by which DICOM
     knows it.
 
-    header: of the whole file; what differs between its frames stands in each frame's own, and here as of the first.
+    header: of the first frame. alike: whether it holds for the others too, so that a file can be refused as a whole.
     `frame` raises ImageRefused where the pixels cannot be decoded.
     """
 
     header: Header
     frame: Callable[[int], Frame]
     sop_instance_uid: str | None = None
+    alike: bool = True
 
 
 def array_header(shape: tuple[int, ...], dtype: np.dtype[Any], frames: int = 1) -> Header:

@@ -107,8 +107,10 @@ def _chunks(file: BinaryIO) -> Iterator[_Chunk]:
             raise ImageRefused("PNG without chunk IEND: the file is cut off")
         length, kind = struct.unpack_from(">I4s", data, position)
         end = position + 12 + length
+        if not kind.isalpha():
+            raise ImageRefused(f"PNG without a chunk at byte {position}, where one must begin: the file is damaged")
         if end > len(data):
-            raise ImageRefused(f"PNG chunk {_name(kind)} of {length} bytes reaches beyond the file, which is cut off")
+            raise ImageRefused(f"PNG chunk {kind.decode()} of {length} bytes reaches beyond the file, which is cut off")
         if kind == b"IDAT":
             image_start = position if image_start is None else image_start
             position = end
@@ -116,17 +118,14 @@ def _chunks(file: BinaryIO) -> Iterator[_Chunk]:
         if image_start is not None:
             yield _Chunk("IDAT", image_start, position, b"")
             image_start = None
-        kept = data[position + 8 : end - 4] if length <= _LARGE and kind != b"fdAT" else b""
-        if kept and zlib.crc32(kind + kept) != int.from_bytes(data[end - 4 : end], "big"):
-            raise ImageRefused(f"PNG chunk {_name(kind)}: wrong checksum, the file is damaged")
-        yield _Chunk(_name(kind), position, end, kept)
+        small = length <= _LARGE and kind != b"fdAT"
+        kept = data[position + 8 : end - 4] if small else b""
+        if small and zlib.crc32(kind + kept) != int.from_bytes(data[end - 4 : end], "big"):
+            raise ImageRefused(f"PNG chunk {kind.decode()}: wrong checksum, the file is damaged")
+        yield _Chunk(kind.decode(), position, end, kept)
         if kind == b"IEND":
             return
         position = end
-
-
-def _name(kind: bytes) -> str:
-    return kind.decode("ascii", "backslashreplace")
 
 
 def _pixels(path: Path, png: _Png) -> Pixels:

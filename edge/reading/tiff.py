@@ -108,11 +108,11 @@ def _is_frame(directory: Directory) -> bool:
 def _stacked(directory: Directory, given: int) -> int:
     """How many planes lie one after the other where a directory has the first. given: images with directories of
     their own, of the file's first one."""
-    promised, alone = _promised(directory), given == 1 or b'"truncated": true' in directory.data(270)
+    promised, alone = _promised(directory), given == 1 or b'"truncated": true' in directory.descriptions()
     if directory.count(33629) or (alone and promised > 1):
         _require_planes(directory, promised)
         return promised
-    if promised > given > 1 and directory.data(270).startswith(b"ImageJ="):
+    if promised > given > 1 and directory.descriptions().startswith(b"ImageJ="):
         raise ImageRefused(f"TIFF whose description promises {promised} images, and has {given} of them")
     return 1
 
@@ -121,18 +121,19 @@ def _promised(directory: Directory) -> int:
     """How many planes a stack's description promises: MetaMorph's, ImageJ's, tifffile's."""
     if directory.count(33629):
         return directory.count(33629)
-    text = directory.data(270).rstrip(b"\0")
+    text = directory.descriptions()
     if text.startswith(b"ImageJ="):
         images = re.search(rb"^images=(\d{1,9})\s*$", text, re.MULTILINE)
         return int(images[1]) if images else 1
-    values, page = _shaped(text), _page(directory) if text.startswith((b'{"shape":', b"shape=(")) else None
+    values = _shaped(text)
+    page = _page(directory) if values else None
     size = page.rows * page.columns * page.samples if page else 0
     return values // size if size and values % size == 0 else 1
 
 
 def _shaped(text: bytes) -> int:
     """The number of values of tifffile's stack, 0 where it is none."""
-    sides = re.match(rb'(?:\{"shape": \[|shape=\()([\d, ]{1,99})[\])]', text)
+    sides = re.search(rb'^(?:\{"shape": \[|shape=\()([\d, ]{1,99})[\])]', text, re.MULTILINE)
     return math.prod(int(side) for side in sides[1].split(b",") if side.strip()) if sides else 0
 
 

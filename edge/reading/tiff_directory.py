@@ -20,6 +20,9 @@ TAGS = {
     530: "YCbCrSubSampling", 32997: "ImageDepth", 32998: "TileDepth", 33629: "UIC2tag",
 }  # fmt: skip
 """Tags that say where pixels are and what they mean; all others are left alone."""
+DESCRIPTION, SECOND_DESCRIPTION = 270, -270
+"""A description may stand twice, tifffile's behind the user's."""
+TAGS[SECOND_DESCRIPTION] = TAGS[DESCRIPTION]
 _NUMBERS = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 13: "I", 16: "Q", 17: "q", 18: "Q"}
 _SIZES = {**{kind: struct.calcsize(code) for kind, code in _NUMBERS.items()}, 2: 1, 5: 8, 7: 1, 10: 8, 11: 4, 12: 8}
 """Bytes of a value by type (TIFF 6.0 page 15, BigTIFF)."""
@@ -97,6 +100,10 @@ class Directory:
         """The bytes of a tag, none where it is absent."""
         return self._data(tag, self.entries[tag]) if tag in self.entries else b""
 
+    def descriptions(self) -> bytes:
+        """The descriptions, a line each."""
+        return b"\n".join(self.data(tag).rstrip(b"\0") for tag in (DESCRIPTION, SECOND_DESCRIPTION))
+
     def _data(self, tag: int, entry: _Entry) -> bytes:
         size = entry.count * _SIZES[entry.kind]
         self.file.seek(entry.position)
@@ -126,6 +133,8 @@ def read_directory(file: BinaryIO, form: Form, position: int, ordinal: int) -> t
         tag, kind, values = entry.unpack_from(data, at)
         if tag not in TAGS:
             continue
+        if tag == DESCRIPTION and tag in entries:
+            tag = SECOND_DESCRIPTION
         if kind not in _SIZES or not values or tag in entries:
             why = "twice" if tag in entries else f"of type {kind} with {values} values"
             raise ImageRefused(f"TIFF tag {TAGS[tag]} {why}: the file is damaged")

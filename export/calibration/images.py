@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +15,7 @@ from fisherlens.edge.preprocess import preprocess
 from fisherlens.edge.reading import Header, open_image
 
 from ..errors import CalibrationError
+from ..progress import Progress
 
 Images = Sequence[Callable[[], NDArray[np.float32]]]
 """Calibration images [1, C, H, W], each read when it is called: they need not fit into memory."""
@@ -27,52 +27,28 @@ FITTING, COUNTING = slice(0, None, 2), slice(1, None, 2)
 
 @dataclass(frozen=True)
 class Folder:
-    """A folder of calibration images, one frame a file, in the order of their names."""
+    """A folder of calibration images, one frame a file, in the order of their names, and what each says of itself."""
 
     paths: list[Path]
-    header: Header
+    headers: list[Header]
 
     @classmethod
-    def open(cls, folder: Path) -> Folder:
-        """List the files of a folder and read their headers.
+    def open(cls, folder: Path, progress: Progress = lambda items, label: items) -> Folder:
+        """List the files of a folder and read the header of each, once.
 
-        Raises CalibrationError for a folder that is missing or empty, a file that is no image or
-        holds several frames, and files that differ in modality, size or bits.
+        Raises CalibrationError for a folder that is missing or empty, and a file that is no image or holds several
+        frames.
         """
         if not folder.is_dir():
             raise CalibrationError(f"calibration images {folder}: no such folder")
         paths = sorted(path for path in folder.iterdir() if path.suffix != ".csv" and not path.name.startswith("."))
         if not paths:
             raise CalibrationError(f"calibration images {folder}: the folder is empty, expected images")
-        first = _header(paths[0])
-        for path in paths[1:]:
-            header = _header(path)
-            if header != first:
-                raise CalibrationError(f"{path}: {header} differs from {paths[0].name}: {first}. Expected one kind.")
-        return cls(paths, first)
+        return cls(paths, [_header(path) for path in progress(paths, "read headers")])
 
     def images(self, expected: Input) -> Images:
         """Readers of the graph's images, in the order of the files."""
         return [_reader(path, expected) for path in self.paths]
-
-    def accepted(self) -> Input:
-        """Describe what a frame must be to be like these: the manifest's default."""
-        header = self.header
-        return Input(
-            modality=header.modality,
-            rows=header.rows,
-            columns=header.columns,
-            bits_stored=header.bits_stored,
-            samples_per_pixel=header.samples_per_pixel,
-            photometric_interpretation=_monochrome(header),
-        )
-
-
-def _monochrome(header: Header) -> Literal["MONOCHROME1", "MONOCHROME2"] | None:
-    match header.photometric_interpretation:
-        case "MONOCHROME1" | "MONOCHROME2" as kind:
-            return kind
-    return None
 
 
 def _header(path: Path) -> Header:
@@ -81,7 +57,10 @@ def _header(path: Path) -> Header:
     except ImageRefused as refusal:
         raise CalibrationError(f"calibration image {path}: {refusal}. Remove or replace the file.") from refusal
     if header.frames != 1:
-        raise CalibrationError(f"calibration image {path}: {header.frames} frames, expected one. Split the file.")
+        raise CalibrationError(
+            f"calibration image {path}: {header.frames} frames, expected one: frames of one file resemble each other, "
+            "and p-values count over images that do not. Replace the file by one of its frames."
+        )
     return header
 
 

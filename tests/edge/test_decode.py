@@ -36,7 +36,9 @@ def test_what_an_unforeseen_error_says_of_a_file_is_not_told(tmp_path: Path) -> 
         raise KeyError("QUIGLEY^ZEBEDIAH")
 
     decoded = decode.decode(tmp_path / "image.dcm", 0, Input(), failing)
-    assert decoded == Decoded(1, None, "unexpected KeyError; please report it with the image")
+    assert decoded == Decoded(
+        1, None, "a fault of this software, not of the image; please report it with the log and the image"
+    )
 
 
 def test_memory_that_does_not_suffice_is_told_in_the_same_words_wherever_it_happens(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from pydicom.sequence import Sequence
 
 from fisherlens.edge.bundle.manifest import Input
 from fisherlens.edge.errors import ImageRefused
-from fisherlens.edge.preprocess import preprocess
+from fisherlens.edge.preprocess import preprocess, vouched
 from fisherlens.edge.reading import Frame, open_image
 from fisherlens.models.mammography.acquisition import Exposure
 from fisherlens.models.mammography.dicom import write_dicom
@@ -32,7 +33,8 @@ def written(tmp_path: Path, **changes: object) -> Path:
 
 
 def image(path: Path, **expected: object) -> np.ndarray:
-    return preprocess(open_image(path).frame(0), Input(**expected))  # type: ignore[arg-type]
+    way = {"photometric_interpretation": "MONOCHROME1", **expected}
+    return preprocess(open_image(path).frame(0), Input(**way))  # type: ignore[arg-type]
 
 
 def test_rescale_slope_and_intercept_are_applied(tmp_path: Path) -> None:
@@ -90,18 +92,69 @@ def test_a_constant_outside_the_field_in_use_does_not_matter_and_inside_is_refus
         preprocess(Frame.of(pixels), Input(crop=(8, 8)))
 
 
+LIMIT = {"pixel_spacing": (0.05, 0.1)}
+
+
 def test_a_detector_with_other_pixels_is_refused(tmp_path: Path) -> None:
-    """ImagerPixelSpacing of the detector, or PixelSpacing where there is none; a file that says neither is
-    not refused for it."""
-    accepted = {"pixel_spacing": (0.05, 0.1)}
-    image(written(tmp_path, ImagerPixelSpacing=[0.07, 0.07], PixelSpacing=[0.2, 0.2]), **accepted)
+    """ImagerPixelSpacing of the detector, or PixelSpacing where there is none."""
+    image(written(tmp_path, ImagerPixelSpacing=[0.07, 0.07], PixelSpacing=[0.2, 0.2]), **LIMIT)
     with pytest.raises(ImageRefused, match=r"pixel spacing 0\.14 mm, expected 0\.05 to 0\.1 mm"):
-        image(written(tmp_path, ImagerPixelSpacing=[0.14, 0.14]), **accepted)
-    with pytest.raises(ImageRefused, match="pixel spacing"):
-        image(written(tmp_path, ImagerPixelSpacing=None, PixelSpacing=[0.2, 0.2]), **accepted)
-    image(written(tmp_path, ImagerPixelSpacing=None), **accepted)
+        image(written(tmp_path, ImagerPixelSpacing=[0.14, 0.14]), **LIMIT)
+    with pytest.raises(ImageRefused, match=r"pixel spacing 0\.2 mm"):
+        image(written(tmp_path, ImagerPixelSpacing=None, PixelSpacing=[0.2, 0.2]), **LIMIT)
 
 
-def test_a_pixel_spacing_that_makes_no_sense_counts_as_not_told(tmp_path: Path) -> None:
-    for spacing in ([0.1], [0.0, 0.1], [-1, -1]):
-        assert open_image(written(tmp_path, ImagerPixelSpacing=spacing)).header.pixel_spacing is None
+@pytest.mark.parametrize("spacing", [None, [0.07], [0.0, 0.0], [-0.07, -0.07], [0.05, 0.1], [0.07, 0.07, 0.07]])
+def test_a_limit_that_cannot_be_checked_is_a_refusal(tmp_path: Path, spacing: list[float] | None) -> None:
+    """A spacing that makes no sense counts as not told: PixelSpacing stands in for it, or nothing does."""
+    path = written(tmp_path, ImagerPixelSpacing=spacing)
+    image(path)
+    with pytest.raises(ImageRefused, match=r"ImagerPixelSpacing.*no PixelSpacing"):
+        image(path, **LIMIT)
+    image(written(tmp_path, ImagerPixelSpacing=spacing, PixelSpacing=[0.07, 0.07]), **LIMIT)
+    with pytest.raises(ImageRefused, match=r"pixel spacing 0\.2 mm"):
+        image(written(tmp_path, ImagerPixelSpacing=spacing, PixelSpacing=[0.2, 0.2]), **LIMIT)
+
+
+def test_a_format_that_states_no_spacing_does_not_pass_a_limit_and_an_array_is_vouched_for() -> None:
+    with pytest.raises(ImageRefused, match="pixel spacing unknown"):
+        preprocess(Frame.of(PIXELS), Input(pixel_spacing=(0.05, 0.1)))
+    expected = Input(pixel_spacing=(0.05, 0.1), modality="MG", photometric_interpretation="MONOCHROME1", bits_stored=14)
+    np.testing.assert_array_equal(preprocess(vouched(PIXELS, expected), expected)[0, 0], PIXELS)
+
+
+def test_what_the_numbers_mean_must_be_what_the_bundle_expects(tmp_path: Path) -> None:
+    demanded = {"presentation_intent_type": "FOR PROCESSING", "pixel_intensity_relationship": "LIN"}
+    image(written(tmp_path), **demanded)
+    for keyword, value in (("PresentationIntentType", "FOR PRESENTATION"), ("PixelIntensityRelationship", "LOG")):
+        with pytest.raises(ImageRefused, match=f"{value}, expected"):
+            image(written(tmp_path, **{keyword: value}), **demanded)
+    with pytest.raises(ImageRefused, match="pixel intensity relationship not stated, expected LIN"):
+        image(written(tmp_path, PixelIntensityRelationship=None), **demanded)
+    image(written(tmp_path, PresentationIntentType=None), **demanded)  # its SOP class says it
+
+
+def test_a_bundle_that_does_not_say_what_its_numbers_mean_refuses_negatives(tmp_path: Path) -> None:
+    with pytest.raises(ImageRefused, match="MONOCHROME1, and the bundle does not say"):
+        image(written(tmp_path), photometric_interpretation=None)
+    image(written(tmp_path, PhotometricInterpretation="MONOCHROME2"), photometric_interpretation=None)
+
+
+def test_colour_and_grey_are_not_taken_for_one_another(tmp_path: Path) -> None:
+    with pytest.raises(ImageRefused, match="photometric interpretation MONOCHROME1, expected RGB"):
+        image(written(tmp_path), photometric_interpretation="RGB", samples_per_pixel=3)
+
+
+@pytest.mark.parametrize("expected", [None, 12, 16])
+def test_a_container_is_turned_round_within_the_bits_that_the_bundle_states(expected: int | None) -> None:
+    pixels = PIXELS >> 2
+    frame = Frame(replace(Frame.of(pixels).header, photometric_interpretation="MONOCHROME1"), pixels)
+    turned = preprocess(frame, Input(photometric_interpretation="MONOCHROME2", bits_stored=expected))
+    np.testing.assert_array_equal(turned[0, 0], (4095.0 if expected == 12 else 65535.0) - pixels)
+
+
+def test_floating_pixels_have_no_range_to_turn() -> None:
+    pixels = PIXELS.astype(np.float32)
+    frame = Frame(replace(Frame.of(pixels).header, photometric_interpretation="MONOCHROME1"), pixels)
+    with pytest.raises(ImageRefused, match="no range to turn"):
+        preprocess(frame, Input(photometric_interpretation="MONOCHROME2"))

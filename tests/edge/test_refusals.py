@@ -43,7 +43,7 @@ def test_each_frame_has_its_own_verdict(tmp_path: Path, dicom_bundle: Path) -> N
 
 
 def test_an_unforeseen_error_refuses_one_frame_and_loses_no_other(
-    tmp_path: Path, dicom_bundle: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, dicom_bundle: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     runtime = Runtime.open(dicom_bundle)
     calls = []
@@ -59,7 +59,8 @@ def test_an_unforeseen_error_refuses_one_frame_and_loses_no_other(
     np.save(tmp_path / "two.npy", np.stack([usual_image(1), usual_image(2)]))
     first, second = runtime.score_file(tmp_path / "two.npy")
     assert first.outcome == "refused"
-    assert "device lost" in first.reasons[0]
+    assert "a fault of this software" in first.reasons[0]
+    assert "RuntimeError" in caplog.text
     assert second.outcome != "refused"
 
 

@@ -11,7 +11,7 @@ from .data_set import open_data_set
 from .header import header_of
 from .image_pixel import image_pixel_of
 from .modality_lut import modality_lut_of
-from .pixels import decoder_of, require_length
+from .pixels import decoder_of, require_sound
 from .stored_values import meant
 
 __all__ = ["open_dicom"]
@@ -29,7 +29,7 @@ def open_dicom(path: Path) -> ImageFile:
         data_set = open_data_set(path)
         first = Attributes(data_set.elements, 0)
         stored = image_pixel_of(first, data_set.pixel_keyword)
-        require_length(data_set, stored)
+        require_sound(data_set, stored)
         header = header_of(first, stored, data_set)
         decoded = decoder_of(data_set, stored)
         identifier = first.text("SOPInstanceUID")
@@ -41,4 +41,4 @@ def open_dicom(path: Path) -> ImageFile:
             pixels = meant(decoded(index), stored, own)
             return Frame(header_of(own, stored, data_set), pixels, modality_lut_of(own, header))
 
-    return ImageFile(header, frame, identifier)
+    return ImageFile(header, frame, identifier, first.alike)

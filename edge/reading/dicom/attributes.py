@@ -19,7 +19,7 @@ _MACROS = {
     "RescaleIntercept": "PixelValueTransformationSequence",
 }
 """The functional group that an attribute stands in (PS3.3 C.7.6.16.2.1, C.8.19.6.4, C.7.6.16.2.9)."""
-_HARMLESS = re.compile(r"[0-9+\-.,eE\\ ]{1,40}")
+_HARMLESS = re.compile(r"(?=.*\d)[0-9+\-.,eE\\ ]{1,40}")
 """Values that may be quoted: others may be a patient's."""
 
 
@@ -33,6 +33,12 @@ class Attributes:
         if own and index >= len(own):
             raise ImageRefused(f"PerFrameFunctionalGroupsSequence has {len(own)} items, none for frame {index + 1}")
         self._groups = [*own[index : index + 1], *_items(elements, "SharedFunctionalGroupsSequence")[:1]]
+
+    @property
+    def alike(self) -> bool:
+        """Say whether the attributes of functional groups, where there are any, are the same for all frames."""
+        own = _items(self.elements, "PerFrameFunctionalGroupsSequence")
+        return not any(macro in group for group in own for macro in _MACROS.values())
 
     def text(self, keyword: str) -> str | None:
         """Give a text without the blanks that pad it; None where it is absent or empty."""

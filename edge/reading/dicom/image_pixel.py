@@ -103,10 +103,9 @@ def _check_samples(module: ImagePixel) -> None:
         raise ImageRefused(f"PhotometricInterpretation {interpretation}, expected one of {expected} or {PALETTE}")
     wanted = 3 if interpretation in COLOUR else 1
     if samples != wanted:
-        raise ImageRefused(
-            f"SamplesPerPixel {samples} with PhotometricInterpretation {interpretation}, expected {wanted}"
-        )
-    if interpretation not in (*MONOCHROME, "RGB") and module.bits_allocated > (16 if interpretation == PALETTE else 8):
-        raise ImageRefused(f"BitsAllocated {module.bits_allocated} with PhotometricInterpretation {interpretation}")
+        raise ImageRefused(f"SamplesPerPixel {samples} with {interpretation}, expected {wanted}")
+    most = 8 if interpretation.startswith("YBR_FULL") else 16
+    if interpretation not in MONOCHROME and module.bits_allocated > most:
+        raise ImageRefused(f"BitsAllocated {module.bits_allocated} with {interpretation}, expected at most {most}")
     if module.planar_configuration not in (0, 1):
         raise ImageRefused(f"PlanarConfiguration {module.planar_configuration}, expected 0 or 1")

@@ -15,6 +15,7 @@ from pydicom.uid import (
     HTJ2KLosslessRPCL,
     JPEG2000TransferSyntaxes,
     JPEGBaseline8Bit,
+    JPEGExtended12Bit,
     JPEGLSTransferSyntaxes,
     JPEGTransferSyntaxes,
     RLELossless,
@@ -36,10 +37,14 @@ _PLUGINS = {RLELossless: "pydicom"} | dict.fromkeys(_JPEG_FAMILY, "pylibjpeg")
 """The decoders of the device's install, by pydicom's names: where others are installed too (GDCM, Pillow), pydicom
 would take these first, and the same file could be another image on another machine."""
 
+_MOST_BITS = {JPEGBaseline8Bit: 8, JPEGExtended12Bit: 12}
+"""The most that a stream of a transfer syntax holds (PS3.5 8.2.1)."""
 
-def require_length(data_set: DataSet, stored: ImagePixel) -> None:
-    """Refuse pixel data that is not compressed, and shorter or longer than the header says: longer ones have frames
-    or samples that the header does not tell of."""
+
+def require_sound(data_set: DataSet, stored: ImagePixel) -> None:
+    """Refuse, before anything is decoded, a transfer syntax that nothing here decodes, and pixel data that is not
+    compressed, and shorter or longer than the header says: what is longer has frames or samples untold of."""
+    _check_syntax(data_set, stored)
     if data_set.transfer_syntax.is_encapsulated:
         return
     length = data_set.available if data_set.value_length is None else data_set.value_length
@@ -72,7 +77,6 @@ def decoder_of(data_set: DataSet, stored: ImagePixel) -> Callable[[int], Pixels]
 
 
 def _decoded(data_set: DataSet, stored: ImagePixel, index: int, stream: Callable[[BinaryIO, int], bytes]) -> Pixels:
-    _check_syntax(data_set, stored)
     decoder, options = get_decoder(data_set.transfer_syntax), _options(data_set, stored)
     try:
         with data_set.pixels() as file:
@@ -118,8 +122,9 @@ def _check_syntax(data_set: DataSet, stored: ImagePixel) -> None:
             f"HighBit {stored.high_bit} with BitsStored {stored.bits_stored} in {syntax.name}, expected "
             f"{stored.bits_stored - 1}"
         )
-    if syntax == JPEGBaseline8Bit and stored.bits_stored != 8:
-        raise ImageRefused(f"BitsStored {stored.bits_stored} in {syntax.name}, expected 8")
+    most = _MOST_BITS.get(syntax)
+    if most is not None and stored.bits_stored > most:
+        raise ImageRefused(f"BitsStored {stored.bits_stored} in {syntax.name}, expected at most {most}")
 
 
 def _options(data_set: DataSet, stored: ImagePixel) -> dict[str, Any]:
