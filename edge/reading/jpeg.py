@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ..errors import ImageRefused
 from .frame import Frame, Header, ImageFile, Pixels
-from .pictures import decoding, require_size
+from .pictures import decoding, require_size, within_bits
 
 _START, _END, _SCAN = 0xD8, 0xD9, 0xDA
 _PROCESSES = {
@@ -81,7 +81,9 @@ def _pixels(path: Path, header: Header) -> Pixels:
 
     with decoding("the JPEG data is damaged"):
         pixels: Pixels = imagecodecs.jpeg8_decode(path.read_bytes())
-    if pixels.shape[:2] != (header.rows, header.columns) or pixels.itemsize * 8 != header.bits_allocated:
+    bits = header.bits_stored or header.bits_allocated or 0
+    shape = (header.rows, header.columns, *([header.samples_per_pixel] if header.samples_per_pixel > 1 else []))
+    if pixels.shape != shape or pixels.itemsize * 8 != header.bits_allocated or not within_bits(pixels, bits):
         raise ImageRefused("the JPEG data is damaged")
     return pixels
 

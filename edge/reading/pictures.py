@@ -55,6 +55,11 @@ def without_alpha(pixels: Pixels, channel: int, opaque: float) -> Pixels:
     return rest[..., 0] if rest.shape[2] == 1 else rest
 
 
+def within_bits(pixels: Pixels, bits: int) -> bool:
+    """Say whether whole numbers are as small as so many bits can be: decoders of damaged data give others."""
+    return bits >= 8 * pixels.itemsize or int(pixels.max()) < 2**bits
+
+
 @contextmanager
 def decoding(refusal: str) -> Iterator[None]:
     """Turn whatever a library raises, or warns of, into a refusal in our words; what is too large for the memory stays

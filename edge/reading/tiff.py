@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from ..errors import ImageRefused
 from .frame import Frame, Header, ImageFile, Pixels
 from .jpeg import read_stream
-from .pictures import decoding, require_size, without_alpha
+from .pictures import decoding, require_size, within_bits, without_alpha
 from .tiff_directory import TAGS, Directory, directories, read_directory, read_form
 
 _NONE, _LZW, _JPEG, _WEBP, _JPEG_2000 = 1, 5, 7, 50001, 34712
@@ -372,6 +372,10 @@ def _assembled(page: _Page, segments: list[tuple[int, int]]) -> Pixels:
         data = page.directory.file.read(size)
         _require_whole(data, page)
         segment, (sample, _, row, column, _), _ = decode(data, index, jpegtables=tables)
+        if page.compression in _LOSSY and not (segment.dtype == page.dtype and within_bits(segment, page.bits)):
+            raise ImageRefused(
+                f"TIFF with {_COMPRESSIONS[page.compression]} data of other size or bits than its tags say"
+            )
         high, wide = min(page.chunk[0], page.rows - row), min(page.chunk[1], page.columns - column)
         pixels[sample, row : row + high, column : column + wide] = segment[0, :high, :wide]
     return pixels

@@ -1,6 +1,6 @@
-"""Mutations of real files against the reader: `python -m tests.edge.fuzz CORPUS -atheris_runs=100000`.
+"""Mutations of real files against the readers: `python -m tests.edge.fuzz CORPUS --kind raster -atheris_runs=100000`.
 
-Atheris mutates the seeds, led by which code of the reader and of pydicom a mutation reaches. Every input must
+Atheris mutates the seeds, led by which code of the reader and of its libraries a mutation reaches. Every input must
 be refused in words or read. What is read must be as its header says; and a seed that was cut off, if it is
 read at all, must give the very pixels of the whole seed.
 """
@@ -11,38 +11,59 @@ import atexit
 import random
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import atheris
 import numpy as np
 
-with atheris.instrument_imports(include=["fisherlens.edge.reading", "pydicom"]):
+KINDS = {
+    "dicom": ("fisherlens.edge.reading", "pydicom"),
+    "raster": ("fisherlens.edge.reading", "tifffile"),
+}
+"""What is instrumented for a kind of seeds."""
+KIND = sys.argv.pop(sys.argv.index("--kind") + 1) if "--kind" in sys.argv else "dicom"
+
+with atheris.instrument_imports(include=[*KINDS[KIND]]):
+    import tifffile  # noqa: F401  (what is not used is loaded here to be instrumented, not when a file asks for it)
+    from pydicom.data import get_testdata_files
+
     from fisherlens.edge import ImageRefused
     from fisherlens.edge.reading import (
         Frame,
-        arrays,  # noqa: F401  (these three are loaded here, to be instrumented)
+        arrays,  # noqa: F401
+        bmp,  # noqa: F401
         dicom,  # noqa: F401
+        jpeg,  # noqa: F401
+        netpbm,  # noqa: F401
         open_image,
-        raster,  # noqa: F401
+        png,  # noqa: F401
+        tiff,  # noqa: F401
     )
 
-from pydicom.data import get_testdata_files
-
-from . import malformed
+    from . import malformed, pictures
 
 LARGEST_SEED = 20_000
 """Bytes: larger seeds slow the fuzzer down and hold nothing new."""
+CONTAINERS = {None: "f", 8: "ui", 16: "ui", 32: "ui", 64: "ui"}
 
 
-def write_seeds(folder: Path) -> None:
+def write_seeds(folder: Path, kind: str) -> None:
     """Our own files of each format, and pydicom's smaller ones."""
     folder.mkdir(exist_ok=True)
+    found = dicom_seeds() if kind == "dicom" else pictures.seeds()
+    for number, (name, data) in enumerate(found):
+        if len(data) <= LARGEST_SEED:
+            (folder / f"{number:03}-{name}").write_bytes(data)
+
+
+def dicom_seeds() -> Iterator[tuple[str, bytes]]:
+    """Names and bytes of DICOM files, and of an array."""
     work = Path(tempfile.mkdtemp())
-    made = [make(work) for make in (malformed.usual, malformed.raster("png"), malformed.raster("tif"))]
-    made.append(malformed.array(np.arange(1024.0).reshape(32, 32))(work))
-    for number, path in enumerate([*made, *map(Path, get_testdata_files())]):
-        if path.is_file() and path.stat().st_size <= LARGEST_SEED:
-            (folder / f"{number:03}-{path.name}").write_bytes(path.read_bytes())
+    made = [malformed.usual(work), malformed.array(np.arange(1024.0).reshape(32, 32))(work)]
+    for path in [*made, *map(Path, get_testdata_files())]:
+        if path.is_file():
+            yield path.name, path.read_bytes()
 
 
 class Target:
@@ -64,12 +85,13 @@ class Target:
                 assert all(np.array_equal(a.pixels, b.pixels) for a, b in zip(frames, whole, strict=True)), "cut off"
 
     def cut(self, data: bytes, most: int, seed: int) -> bytes:
-        """A mutation: now and then a seed that is cut off, else Atheris' own."""
+        """A mutation: now and then a seed that is cut off, else Atheris' own, of a PNG mostly with right checksums."""
         chosen = random.Random(seed)
         if chosen.random() < 0.1:
             whole = chosen.choice(list(self._whole))
             return whole[: chosen.randrange(len(whole))]
-        return atheris.Mutate(data, most)
+        changed = atheris.Mutate(data, most)
+        return pictures.with_checksums(changed) if chosen.random() < 0.7 else changed
 
     def _read(self, data: bytes) -> list[Frame] | None:
         """The first frames, or None where the file is refused in words."""
@@ -77,20 +99,39 @@ class Target:
         try:
             file = open_image(self._path)
             frames = [file.frame(index) for index in range(min(file.header.frames, 3))]
-        except ImageRefused:
+        except ImageRefused as refused:
+            _check_words(str(refused))
             return None
         for frame in frames:
-            header = frame.header
-            assert frame.pixels.shape[:2] == (header.rows, header.columns), (frame.pixels.shape, header)
-            assert frame.pixels.dtype.kind in "uif", frame.pixels.dtype
+            _check(frame)
         return frames
+
+
+def _check_words(refusal: str) -> None:
+    assert refusal.isprintable(), refusal
+    assert "Error" not in refusal, refusal
+
+
+def _check(frame: Frame) -> None:
+    header, pixels = frame.header, frame.pixels
+    samples = () if header.samples_per_pixel == 1 else (header.samples_per_pixel,)
+    shape = (header.rows, header.columns, *samples)
+    assert pixels.shape in (shape, (*shape, 1)), (pixels.shape, header)
+    assert pixels.dtype.kind in "uif", pixels.dtype
+    if KIND == "raster":
+        assert pixels.dtype.kind in CONTAINERS[header.bits_allocated], (pixels.dtype, header)
+        assert header.bits_allocated in (None, 8 * pixels.itemsize), (pixels.dtype, header)
+        if header.bits_stored is not None:
+            assert int(pixels.max()) < 2**header.bits_stored, header
 
 
 def main() -> None:
     """Arguments: the corpus' folder, which is filled with seeds where it is empty, and libFuzzer's options."""
+    if "--kind" in sys.argv:
+        sys.argv.remove("--kind")
     corpus = Path(sys.argv[1])
     if not corpus.is_dir():
-        write_seeds(corpus)
+        write_seeds(corpus, KIND)
     target = Target([path.read_bytes() for path in sorted(corpus.glob("[0-9]*-*"))])
     atexit.register(lambda: print(f"{target.read} inputs read, {target.refused} refused, no crash", flush=True))
     atheris.Setup([*sys.argv, "-timeout=20", "-rss_limit_mb=4096"], target, custom_mutator=target.cut)
