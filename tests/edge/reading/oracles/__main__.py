@@ -16,7 +16,7 @@ from .dicom import dicom_oracles
 from .files import dicom_files, pictures
 from .rasters import png_oracles, tiff_oracles
 
-HERE = Path("build/public-images")
+HERE = Path(".public-images")
 
 
 def rows(folder: Path, fetch: bool) -> Iterator[tuple[str, list[Row]]]:

@@ -114,7 +114,7 @@ def dicom_oracles() -> list[Oracle]:
     """List the oracles with their versions, the strongest first."""
     tool = subprocess.run(["dcmdjpeg", "--version"], capture_output=True, text=True, check=True).stdout.split()
     return [
-        Oracle(f"gdcm {gdcm.Version.GetVersion()}", by_gdcm),
+        Oracle(f"gdcm {gdcm.Version.GetVersion()}", by_gdcm, is_apart=True),
         Oracle(f"dcmtk {tool[2].removeprefix('v')}", by_dcmtk),
         Oracle(f"imagecodecs {imagecodecs.__version__}", by_imagecodecs),
         Oracle(f"numpy {np.__version__}, pydicom {pydicom.__version__}", by_numpy),
