@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import faulthandler
 import multiprocessing
+import multiprocessing.connection
 import pickle
 import signal
 import warnings
@@ -76,6 +78,7 @@ def apart(read: Read, path: Path) -> Frames:
 
 
 def _send(read: Read, path: Path, sender: multiprocessing.connection.Connection) -> None:
+    faulthandler.disable()
     with sender:
         sender.send_bytes(pickle.dumps(_answer(read, path)))
 

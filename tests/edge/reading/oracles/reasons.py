@@ -44,11 +44,11 @@ _LOSS = "JPEG with loss: decoders' cosine transforms may differ by one (T.83), "
 
 REASONS: tuple[Reason, ...] = (
     Reason(_LOSS + "as these do", r"^(JPEG-lossy|JPGExtended|SC_jpeg_no_color_transform(_2)?|SC_rgb_dcmtk_\+eb\+cr"
-           r"|SC_rgb_jpeg(_app14_dcmd)?)\.dcm$", oracle="gdcm", bound=1),
+           r"|SC_rgb_jpeg(_app14_dcmd)?)\.dcm$", oracle="gdcm|dcmtk|imagecodecs", bound=1),
     Reason(_LOSS + "in Y, Cb and Cr, which is up to 2 in red, green and blue",
-           r"^SC_rgb_(dcmtk_\+eb\+cy\+n[1p]|jpeg_lossy_gdcm)\.dcm$", oracle="gdcm", bound=2),
+           r"^SC_rgb_(dcmtk_\+eb\+cy\+n[1p]|jpeg_lossy_gdcm)\.dcm$", oracle="gdcm|dcmtk|imagecodecs", bound=2),
     Reason(_LOSS + "chroma of half the width is interpolated, and both become up to 5 in red, green and blue",
-           r"^(examples_ybr_color|color3d_jpeg_baseline)\.dcm$", oracle="gdcm", bound=5),
+           r"^(examples_ybr_color|color3d_jpeg_baseline)\.dcm$", oracle="gdcm|dcmtk|imagecodecs", bound=5),
     Reason("GDCM 3 mixes up the byte planes of run-length coded colours of 16 bit; DCMTK does not",
            r"^SC_rgb_rle_16bit(_2frame)?\.dcm$", oracle="gdcm", bound=np.inf),
     Reason("the delimiter behind the last frame is missing, which others need; the frames are emri_small.dcm's",
