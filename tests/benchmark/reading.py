@@ -112,7 +112,7 @@ def main(before: Path | None) -> None:
     with tempfile.TemporaryDirectory() as folder:
         linked = _linked(before, Path(folder)) if before else None
         for name, path, rival in files(Path(folder)):
-            candidates = {"ours": (OURS, None), "rival": (rival, None)}
+            candidates: dict[str, tuple[str, Path | None]] = {"ours": (OURS, None), "rival": (rival, None)}
             if linked:
                 candidates["before"] = (OURS, linked)
             print(_line(name, rival, path, candidates), flush=True)

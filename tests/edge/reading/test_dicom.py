@@ -81,7 +81,12 @@ def test_bits_above_those_stored_never_count(tmp_path: Path, syntax: UID, signed
         "overlay": (values % 3 == 0) * np.int64(1 << 15 & ~mask),
     }[above]
     data: Any = words.astype(np.uint16)
-    attributes = {"BitsStored": bits, "PixelRepresentation": int(signed), "Rows": SHAPE[0], "Columns": SHAPE[1]}
+    attributes: dict[str, Any] = {
+        "BitsStored": bits,
+        "PixelRepresentation": int(signed),
+        "Rows": SHAPE[0],
+        "Columns": SHAPE[1],
+    }
     for precision in (bits, 16):
         if precision == bits and (
             syntax not in (JPEGLosslessSV1, JPEGLSLossless, JPEG2000Lossless) or words.max() > mask
@@ -119,13 +124,13 @@ def test_any_words_give_the_bits_from_high_bit_down(
     values = (words >> np.uint64(high + 1 - bits)).astype(np.int64) & ((1 << bits) - 1)
     if signed:
         values -= (values >> (bits - 1)) << bits
-    attributes = {
+    attributes: dict[str, Any] = {
         "BitsAllocated": allocated, "BitsStored": bits, "HighBit": high, "PixelRepresentation": int(signed),
         "Rows": SHAPE[0], "Columns": SHAPE[1],
     }  # fmt: skip
     typed = words.astype(f"u{allocated // 8}")
-    order = ">" if syntax == ExplicitVRBigEndian else "<"
-    data = [rle_stream(typed)] if syntax == RLELossless else typed.astype(typed.dtype.newbyteorder(order)).tobytes()
+    ordered = typed.astype(typed.dtype.newbyteorder(">" if syntax == ExplicitVRBigEndian else "<"))
+    data = [rle_stream(typed)] if syntax == RLELossless else ordered.tobytes()
     path = write_file(tmp_path / "image.dcm", data, syntax, **attributes)
     np.testing.assert_array_equal(stored(path), values)
 
@@ -300,7 +305,13 @@ def as_ybr(pixels: Array) -> Array:
     return (pixels @ np.transpose(matrix) + [0, 128, 128]).round().clip(0, 255).astype(np.uint8)
 
 
-COLOURS = {"SamplesPerPixel": 3, "BitsAllocated": 8, "BitsStored": 8, "Rows": SHAPE[0], "Columns": SHAPE[1]}
+COLOURS: dict[str, Any] = {
+    "SamplesPerPixel": 3,
+    "BitsAllocated": 8,
+    "BitsStored": 8,
+    "Rows": SHAPE[0],
+    "Columns": SHAPE[1],
+}
 
 
 @pytest.mark.parametrize("planar", [0, 1])
@@ -468,10 +479,11 @@ def test_samples_of_32_bit_in_big_endian_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("frames", [1, 3])
 def test_floating_pixels_are_as_they_are(tmp_path: Path, keyword: str, kind: str, frames: int) -> None:
     values = np.linspace(-1.5, 1e9, 600 * frames).astype(kind).reshape(frames, *SHAPE)
+    data: dict[str, Any] = {keyword: values.tobytes()}
     path = write_file(
         tmp_path / "image.dcm", b"", BitsAllocated=8 * values.dtype.itemsize, BitsStored=None, PixelRepresentation=None,
         NumberOfFrames=frames, Rows=SHAPE[0], Columns=SHAPE[1], RescaleSlope="2", RescaleIntercept="1",
-        **{keyword: values.tobytes()},
+        **data,
     )  # fmt: skip
     assert open_image(path).header.bits_stored is None
     for index in range(frames):

@@ -60,7 +60,11 @@ PICTURES = {
     "tifffile's, white is zero": written(photometric="miniswhite"),
     "tifffile's BigTIFF": written(bigtiff=True, rowsperstrip=7),
 }
-PIXELS = {"8 bit": (WORDS >> 8).astype(np.uint8), "16 bit": WORDS, "colour": (COLOURS >> 8).astype(np.uint8)}
+PIXELS: dict[str, np.ndarray] = {
+    "8 bit": (WORDS >> 8).astype(np.uint8),
+    "16 bit": WORDS,
+    "colour": (COLOURS >> 8).astype(np.uint8),
+}
 
 
 @pytest.mark.parametrize("kind", PIXELS)

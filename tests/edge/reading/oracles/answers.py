@@ -87,7 +87,7 @@ def _answer(read: Read, path: Path) -> Frames | str:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            return read(path)
+            return read(path) or "no frames"
         except NoAnswer as said:
             return str(said)
         except Exception as error:  # each reader raises kinds of its own

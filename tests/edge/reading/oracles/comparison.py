@@ -36,7 +36,8 @@ def compare(path: Path, name: str, oracles: list[Oracle]) -> list[Row]:
         frames = ours(path)
     except NoAnswer as refused:
         return [_refused(path, name, str(refused), oracles)]
-    rows, silent = [], []
+    rows: list[Row] = []
+    silent: list[str] = []
     for oracle, answer in first(oracles, path):
         if isinstance(answer, str):
             silent.append(f"{oracle.name}: {answer}")
