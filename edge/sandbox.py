@@ -19,25 +19,18 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
-import pydicom
 from pydicom.dataset import Dataset
 
 from .bundle.manifest import Input
 from .decode import Decoded, decode
 from .digest import PREFIX
-from .errors import EdgeError
+from .errors import EdgeError, refusal_of
 from .reading import is_dicom
+from .study import STUDY, Study, read_study
+from .study.opening import open_header
 
-STUDY = (
-    "SpecificCharacterSet", "SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "PatientID",
-    "PatientName", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "StudyID", "AccessionNumber",
-    "ReferringPhysicianName", "PatientOrientation", "Laterality", "ImageLaterality", "Modality", "Rows", "Columns",
-    "NumberOfFrames",
-)  # fmt: skip
-"""Of an image's header, what goes into objects that are made for its study."""
 MOST_BYTES, MOST_SECONDS = 4 * 2**30, 60.0
 """Memory and time that the child may take for one frame, unless more or less is asked for."""
-_NEEDED = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
 _LARGEST_ANSWER = 2**31 - 1
 _START_SECONDS = 60.0
 
@@ -51,7 +44,8 @@ class _Died(SandboxFailed):
 
 
 class _Question(msgspec.Struct):
-    """input: to make the graph's image of frame `index`; None asks for the DICOM header, with `further` keywords."""
+    """input: to make the graph's image of frame `index`; None asks for what the DICOM header says of that frame and its
+    study, with `further` keywords."""
 
     path: str
     index: int
@@ -61,7 +55,7 @@ class _Question(msgspec.Struct):
 
 class _Answer(msgspec.Struct):
     """frames, name, lossy: see `Decoded`. refusal: empty, or why there is no image. header: in DICOM's JSON (PS3.18
-    annex F)."""
+    annex F). remarks: see `Study`."""
 
     frames: int = 1
     name: str = ""
@@ -70,6 +64,7 @@ class _Answer(msgspec.Struct):
     shape: tuple[int, ...] = ()
     image: bytes = b""
     header: str = ""
+    remarks: tuple[str, ...] = ()
 
 
 class Sandbox:
@@ -93,14 +88,19 @@ class Sandbox:
         image = np.frombuffer(answer.image, np.float32).reshape(answer.shape)
         return Decoded(answer.frames, image, "", answer.name, answer.lossy)
 
-    def header(self, path: Path, further: tuple[str, ...] = ()) -> Dataset | None:
-        """Read what a DICOM image says of its study: the attributes in STUDY and `further` keywords; None where the
-        file is not one.
+    def study(self, path: Path, frame: int = 1, further: tuple[str, ...] = ()) -> Study | None:
+        """Read what a DICOM image says of its study and of a frame, made valid, with `further` keywords; None where
+        the file is not one.
 
         Raises SandboxFailed where that could not be found out.
         """
-        answer = self._asked(_Question(os.fsdecode(path), 0, None, further))
-        return None if answer.refusal else Dataset.from_json(answer.header)
+        answer = self._asked(_Question(os.fsdecode(path), frame - 1, None, further))
+        return None if answer.refusal else Study(Dataset.from_json(answer.header), answer.remarks)
+
+    def header(self, path: Path, further: tuple[str, ...] = ()) -> Dataset | None:
+        """Read as `study` does, without its remarks."""
+        study = self.study(path, further=further)
+        return None if study is None else study.header
 
     def _asked(self, question: _Question) -> _Answer:
         """One that died is asked once more, anew: what killed it may have come from outside of it."""
@@ -192,7 +192,7 @@ def _exit_at_the_end_of(life: Connection) -> None:
 def _answered(question: _Question) -> _Answer:
     path = Path(question.path)
     if question.input is None:
-        return _header(path, question.further)
+        return _header(path, question.index + 1, question.further)
     decoded = decode(path, question.index, question.input)
     # A DICOM file's name may be a patient's: where no SOP Instance UID can be read, the digest that it lies under.
     name = decoded.name or (PREFIX + path.name if is_dicom(path) else "")
@@ -201,15 +201,14 @@ def _answered(question: _Question) -> _Answer:
     return _Answer(decoded.frames, name, decoded.lossy, shape=decoded.image.shape, image=decoded.image.tobytes())
 
 
-def _header(path: Path, further: tuple[str, ...]) -> _Answer:
+def _header(path: Path, frame: int, further: tuple[str, ...]) -> _Answer:
     try:
-        dataset = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=[*STUDY, *further])
-        missing = [keyword for keyword in _NEEDED if not dataset.get(keyword)]
-        if missing:
-            return _Answer(refusal=f"without {', '.join(missing)}")
-        return _Answer(header=dataset.to_json())
+        study = read_study(open_header(path, (*STUDY, *further)), frame, further)
+        if study.is_nobodys:
+            return _Answer(refusal="without SOPInstanceUID, SeriesInstanceUID, PatientID and PatientName")
+        return _Answer(header=study.header.to_json(), remarks=study.remarks)
     except Exception as error:  # pydicom raises many kinds on damaged files
-        return _Answer(refusal=f"unexpected {type(error).__name__}")
+        return _Answer(refusal=refusal_of(error))
 
 
 def _limit(most_bytes: int) -> None:

@@ -22,10 +22,11 @@ settings.load_profile("busy machine")
 HERE = Path(__file__).parent
 QUICK = (
     "test_docstrings.py", "test_documents.py", "deploy/test_documentation.py",
-    "edge/bundle", "edge/maps", "edge/reading/test_reading.py", "edge/service/test_deliveries.py",
+    "edge/bundle", "edge/maps", "edge/reading/test_cases.py", "edge/reading/test_reading.py",
+    "edge/service/test_deliveries.py",
     "edge/service/test_http.py", "edge/service/test_standard_input.py", "edge/test_help.py", "edge/test_p_value.py",
     "edge/test_preprocess.py", "edge/test_refusals.py", "edge/test_sandbox.py", "edge/test_score_command.py",
-    "edge/test_storage.py", "edge/test_verdict.py",
+    "edge/study", "edge/test_storage.py", "edge/test_verdict.py",
     "export/checks/test_checks.py", "export/checks/test_roc.py", "export/heads/test_heads.py",
     "export/heads/test_input_noise.py", "export/network/test_control_flow.py", "export/network/test_expansions.py",
     "models/test_acquisition.py", "models/test_conformity.py", "models/test_dicom.py", "models/test_observer.py",

@@ -13,6 +13,7 @@ from rich.table import Table
 from ..bundle import Bundle, open_bundle
 from ..bundle.cost import forward_seconds, verdict_seconds
 from ..bundle.golden import read_golden, worst_difference
+from ..bundle.manifest import Input
 from ..errors import BundleRefused
 
 
@@ -60,6 +61,8 @@ def _print(bundle: Bundle, cost: dict[str, float], difference: float) -> None:
         for value in values:
             tensors.add_row(label, value.name, value.type, str(value.shape))
     console.print(tensors)
+    console.print("Accepted images, and what becomes of them", style="italic")
+    console.print(_images(manifest.input))
     checks = Table("check", "alpha", "calibrated on", title="Checks", title_justify="left")
     for check in manifest.checks:
         checks.add_row(check.name, f"{check.alpha:g}", f"{check.calibration_size} usual images")
@@ -71,3 +74,16 @@ def _print(bundle: Bundle, cost: dict[str, float], difference: float) -> None:
     console.print(f"Golden vectors: outputs differ here by at most {difference:.1e} relative")
     console.print("Manifest", style="italic")
     console.print_json(msgspec.json.encode(manifest).decode())
+
+
+def _images(expected: Input) -> Table:
+    """What frames must be, and the way from their pixels to the graph's image; what is not demanded is left out."""
+    table = Table(
+        "", "", title="Images: what is accepted, and what becomes of it", title_justify="left", show_header=False
+    )
+    for name, value in msgspec.structs.asdict(expected).items():
+        if value is not None:
+            between = " to " if name == "pixel_spacing" else " x "
+            shown = between.join(map(str, value)) if isinstance(value, tuple) else str(value)
+            table.add_row(name.replace("_", " "), shown)
+    return table

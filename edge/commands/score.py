@@ -55,7 +55,7 @@ def score(
     map_values: bool,
     explain: Explain,
 ) -> None:
-    """Score IMAGEs (DICOM, PNG, TIFF, .npy) with BUNDLE.
+    """Score IMAGEs (DICOM, TIFF, PNG, JPEG, BMP, PGM, PPM, .npy) with BUNDLE.
 
     Exit code: 0 all accepted, 10 something flagged, 11 something refused, 2 wrong usage, 1 a map could not be made or
     written (all images are scored nevertheless).

@@ -61,9 +61,14 @@ def overlay_picture(
     grey = cv2.cvtColor(image_picture(image, longer_side), cv2.COLOR_GRAY2BGR)
     cells = _spread(map_picture(compact) if codes is None else codes, compact, image.shape[2:])
     shown = cv2.resize(cells, grey.shape[1::-1], interpolation=cv2.INTER_AREA)
-    colour = cv2.applyColorMap(shown, cv2.COLORMAP_INFERNO)
-    weight = (shown.astype(np.float32) / 255.0 * _STRENGTH)[..., None]
-    return (grey * (1.0 - weight) + colour * weight).astype(np.uint8)
+    return laid_over(grey, shown)
+
+
+def laid_over(picture: NDArray, codes: NDArray) -> NDArray[np.uint8]:
+    """Lay codes [rows, columns] in colour over a picture [rows, columns, 3], the less the lower they are."""
+    colour = cv2.applyColorMap(codes, cv2.COLORMAP_INFERNO)
+    weight = (codes.astype(np.float32) / 255.0 * _STRENGTH)[..., None]
+    return (picture * (1.0 - weight) + colour * weight).astype(np.uint8)
 
 
 def _windowed(image: NDArray[np.float32]) -> NDArray[np.uint8]:

@@ -1,4 +1,4 @@
-"""Image files: DICOM, PNG, TIFF and NumPy arrays, as the detector gave them."""
+"""Image files, as the detector gave them: DICOM, pictures of a module a format, and NumPy arrays."""
 
 from .files import is_dicom, open_image
 from .frame import Frame, Header, ImageFile

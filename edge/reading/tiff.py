@@ -13,6 +13,7 @@ import re
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -21,8 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ImageRefused
-from .frame import Frame, Header, ImageFile, Pixels
-from .jpeg import read_stream
+from .frame import MAX_FRAMES, Frame, Header, ImageFile, Pixels
+from .jpeg import Stream, read_stream, require_complete
 from .pictures import decoding, require_size, within_bits, without_alpha
 from .tiff_directory import TAGS, Directory, directories, read_directory, read_form
 
@@ -134,10 +135,12 @@ def _promised(directory: Directory) -> int:
 def _shaped(text: bytes) -> int:
     """The number of values of tifffile's stack, 0 where it is none."""
     sides = re.search(rb'^(?:\{"shape": \[|shape=\()([\d, ]{1,99})[\])]', text, re.MULTILINE)
-    return math.prod(int(side) for side in sides[1].split(b",") if side.strip()) if sides else 0
+    return math.prod(map(int, re.findall(rb"\d+", sides[1]))) if sides else 0
 
 
 def _require_planes(directory: Directory, promised: int) -> None:
+    if promised > MAX_FRAMES:  # before there is a list of them
+        raise ImageRefused(f"{promised:,} frames, expected at most {MAX_FRAMES:,} in a file")
     page = _page(directory)
     start, end = _contiguous(page), directory.file.seek(0, 2)
     if start is None or start + promised * page.bytes > end:
@@ -365,20 +368,30 @@ def _by_libtiff(page: _Page) -> Pixels:
 
 
 def _assembled(page: _Page, segments: list[tuple[int, int]]) -> Pixels:
-    decode, tables = _decoder(page), page.directory.data(347) or None
+    decode = _decoder(page)
     pixels = np.empty((page.planes, page.rows, page.columns, page.samples // page.planes), page.dtype)
     for index, (offset, size) in enumerate(segments):
         page.directory.file.seek(offset)
         data = page.directory.file.read(size)
-        _require_whole(data, page)
-        segment, (sample, _, row, column, _), _ = decode(data, index, jpegtables=tables)
+        stream = _checked_stream(data, page)
+        segment, (sample, _, row, column, _), _ = decode(data, index)
+        if stream is not None:
+            require_complete(segment, _samples_by(decode, index), data, stream)
         if page.compression in _LOSSY and not (segment.dtype == page.dtype and within_bits(segment, page.bits)):
-            raise ImageRefused(
-                f"TIFF with {_COMPRESSIONS[page.compression]} data of other size or bits than its tags say"
-            )
+            raise _contradiction(page)
         high, wide = min(page.chunk[0], page.rows - row), min(page.chunk[1], page.columns - column)
         pixels[sample, row : row + high, column : column + wide] = segment[0, :high, :wide]
     return pixels
+
+
+def _samples_by(decode: Callable[..., Any], index: int) -> Callable[[bytes], Pixels]:
+    """Decoder of other data in the place of a strip or tile."""
+    return lambda data: decode(data, index)[0]
+
+
+def _contradiction(page: _Page) -> ImageRefused:
+    name = _COMPRESSIONS[page.compression]
+    return ImageRefused(f"TIFF with {name} data of other size or bits than its tags say")
 
 
 def _decoder(page: _Page) -> Callable[..., Any]:
@@ -400,21 +413,23 @@ def _decoder(page: _Page) -> Callable[..., Any]:
         ours, page.bits, page.compression, page.predictor, page.chunk, page.tiled
     ):  # fmt: skip
         raise ImageRefused("TIFF of a maker whose tags do not mean what the format says")
-    return theirs.decode
+    return partial(theirs.decode, jpegtables=page.directory.data(347) or None)
 
 
-def _require_whole(data: bytes, page: _Page) -> None:
+def _checked_stream(data: bytes, page: _Page) -> Stream | None:
     """Refuse a strip or tile of a compression of pictures that is cut off, or of another size than the tags say:
-    decoders fill what is missing, and allocate what is said."""
+    decoders fill what is missing, and allocate what is said. Give the stream of a JPEG."""
+    stream, bits = None, page.bits
     if page.compression == _JPEG:
         stream = read_stream(data)
         size, bits = stream.rows * stream.columns, stream.bits
     elif page.compression == _JPEG_2000:
-        size, bits = _size_of_jpeg_2000(data), page.bits
+        size = _size_of_jpeg_2000(data)
     else:
-        return
+        return None
     if size > page.chunk[0] * page.chunk[1] or bits != page.bits:
-        raise ImageRefused(f"TIFF with {_COMPRESSIONS[page.compression]} data of other size or bits than its tags say")
+        raise _contradiction(page)
+    return stream
 
 
 def _size_of_jpeg_2000(data: bytes) -> int:

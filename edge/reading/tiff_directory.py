@@ -119,7 +119,7 @@ def _few(values: tuple[int, ...]) -> str:
 
 def read_directory(file: BinaryIO, form: Form, position: int, ordinal: int) -> tuple[Directory, int]:
     """Read a directory and the position of the next one, 0 for none. Raises ImageRefused."""
-    file.seek(min(position, file.seek(0, 2)))  # some are more than a file can have
+    file.seek(min(position, file.seek(0, 2)))
     (count,) = struct.unpack(form.count, _read(file, struct.calcsize(form.count), position))
     if not 0 < count <= _MOST_TAGS:
         raise ImageRefused(f"TIFF directory at byte {position} of {count} tags, expected 1 to {_MOST_TAGS:,}")

@@ -19,6 +19,10 @@ Bytes = Annotated[int, msgspec.Meta(ge=1)]
 AETitle = Annotated[str, msgspec.Meta(pattern=r"^[!-\[\]-~]([ -\[\]-~]{0,14}[!-\[\]-~])?$")]
 Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9 _.-]{1,64}$")]
 
+CodeText = Annotated[str, msgspec.Meta(pattern=r"^[^\s\\]([^\\\x00-\x1f\x7f-\x9f]{0,62}[^\s\\])?$")]
+"""One value of a DICOM long string: up to 64 characters without backslashes and controls."""
+MapForm = Literal["picture", "parametric map", "segmentation"]
+
 
 class ConfigurationRefused(EdgeError):
     """The configuration cannot be used."""
@@ -191,16 +195,38 @@ class JsonLinesTable(DestinationTable, frozen=True, kw_only=True):
     path: Path
 
 
+class CodeTable(Table, frozen=True, kw_only=True):
+    """A site's code for a concept. ours: the code that stands there otherwise, which for measurands, checks and classes
+    has their names. value, scheme, meaning: of the site's, as DICOM writes codes (PS3.3 8)."""
+
+    ours: CodeText
+    value: CodeText
+    scheme: Annotated[str, msgspec.Meta(pattern=r"^[!-\[\]-~]([ -\[\]-~]{0,14}[!-\[\]-~])?$")]
+    meaning: CodeText
+
+
 class DicomDestinationTable(DestinationTable, frozen=True, kw_only=True):
-    """A DICOM archive that reports and, with `maps`, maps are sent to. seconds: it is waited for."""
+    """A DICOM archive. reports: are sent to it. maps: in which forms maps are sent to it; true is a picture, false is
+    none. device_serial_number: of this machine in all that is sent; None is one that is made of the machine's own
+    identity. code: a site's codes in place of ours. seconds: the archive is waited for."""
 
     host: str
     port: Port
     ae_title: AETitle
     calling_ae_title: AETitle = "FISHERLENS"
-    maps: bool = True
+    reports: bool = True
+    maps: bool | tuple[MapForm, ...] = True
+    device_serial_number: CodeText | None = None
+    code: tuple[CodeTable, ...] = ()
     seconds: Seconds = 30.0
     tls: TlsTable | None = None
+
+    @property
+    def map_forms(self) -> tuple[MapForm, ...]:
+        """The forms in which maps are sent."""
+        if isinstance(self.maps, bool):
+            return ("picture",) if self.maps else ()
+        return tuple(dict.fromkeys(self.maps))
 
 
 class MqttTable(DestinationTable, frozen=True, kw_only=True):
@@ -255,6 +281,10 @@ def read_configuration(path: Path) -> Configuration:
         raise ConfigurationRefused(f"configuration {path}: {error.strerror}") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ConfigurationRefused(f"configuration {path}: {error}") from error
+    for archive in found.destination.archive:
+        ours = [code.ours for code in archive.code]
+        if twice := {code for code in ours if ours.count(code) > 1}:
+            raise ConfigurationRefused(f"configuration {path}: two codes for {sorted(twice)[0]!r} in {archive.name!r}")
     names = [table.name for _, table in found.destination.all()]
     twice = {name for name in names if names.count(name) > 1}
     if twice:

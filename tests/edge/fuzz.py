@@ -1,4 +1,4 @@
-"""Mutations of real files against the readers: `python -m tests.edge.fuzz CORPUS --kind raster -atheris_runs=100000`.
+"""Mutations of real files against the readers: `python -m tests.edge.fuzz CORPUS --kind=raster -atheris_runs=100000`.
 
 Atheris mutates the seeds, led by which code of the reader and of its libraries a mutation reaches. Every input must
 be refused in words or read. What is read must be as its header says; and a seed that was cut off, if it is
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import random
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -22,7 +23,7 @@ KINDS = {
     "raster": ("fisherlens.edge.reading", "tifffile"),
 }
 """What is instrumented for a kind of seeds."""
-KIND = sys.argv.pop(sys.argv.index("--kind") + 1) if "--kind" in sys.argv else "dicom"
+KIND = next((argument.removeprefix("--kind=") for argument in sys.argv if argument.startswith("--kind=")), "dicom")
 
 with atheris.instrument_imports(include=[*KINDS[KIND]]):
     import tifffile  # noqa: F401  (what is not used is loaded here to be instrumented, not when a file asks for it)
@@ -85,13 +86,20 @@ class Target:
                 assert all(np.array_equal(a.pixels, b.pixels) for a, b in zip(frames, whole, strict=True)), "cut off"
 
     def cut(self, data: bytes, most: int, seed: int) -> bytes:
-        """A mutation: now and then a seed that is cut off, else Atheris' own, of a PNG mostly with right checksums."""
-        chosen = random.Random(seed)
-        if chosen.random() < 0.1:
-            whole = chosen.choice(list(self._whole))
+        """A mutation: now and then a seed that is cut off, or of which few bits are wrong, else Atheris' own; of a PNG
+        mostly with right checksums."""
+        chosen, share = random.Random(seed), random.Random(seed).random()
+        whole = chosen.choice(list(self._whole))
+        if share < 0.1:
             return whole[: chosen.randrange(len(whole))]
-        changed = atheris.Mutate(data, most)
+        changed = _with_wrong_bits(whole, chosen) if share < 0.4 else atheris.Mutate(data, most)
         return pictures.with_checksums(changed) if chosen.random() < 0.7 else changed
+
+    def finish(self) -> None:
+        """Say what was done. libFuzzer's alarm is stopped: Python forgets its handler some time before it has ended,
+        and on a busy machine the alarm then ended the process."""
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        print(f"{self.read} inputs read, {self.refused} refused, no crash", flush=True)
 
     def _read(self, data: bytes) -> list[Frame] | None:
         """The first frames, or None where the file is refused in words."""
@@ -100,11 +108,19 @@ class Target:
             file = open_image(self._path)
             frames = [file.frame(index) for index in range(min(file.header.frames, 3))]
         except ImageRefused as refused:
-            _check_words(str(refused))
+            if KIND == "raster":
+                _check_words(str(refused))
             return None
         for frame in frames:
             _check(frame)
         return frames
+
+
+def _with_wrong_bits(data: bytes, chosen: random.Random) -> bytes:
+    changed = bytearray(data)
+    for _ in range(chosen.randrange(1, 4)):
+        changed[chosen.randrange(len(data))] ^= 1 << chosen.randrange(8)
+    return bytes(changed)
 
 
 def _check_words(refusal: str) -> None:
@@ -127,14 +143,13 @@ def _check(frame: Frame) -> None:
 
 def main() -> None:
     """Arguments: the corpus' folder, which is filled with seeds where it is empty, and libFuzzer's options."""
-    if "--kind" in sys.argv:
-        sys.argv.remove("--kind")
-    corpus = Path(sys.argv[1])
+    arguments = [argument for argument in sys.argv if not argument.startswith("--kind=")]
+    corpus = Path(arguments[1])
     if not corpus.is_dir():
         write_seeds(corpus, KIND)
     target = Target([path.read_bytes() for path in sorted(corpus.glob("[0-9]*-*"))])
-    atexit.register(lambda: print(f"{target.read} inputs read, {target.refused} refused, no crash", flush=True))
-    atheris.Setup([*sys.argv, "-timeout=20", "-rss_limit_mb=4096"], target, custom_mutator=target.cut)
+    atexit.register(target.finish)
+    atheris.Setup([*arguments, "-timeout=20", "-rss_limit_mb=4096"], target, custom_mutator=target.cut)
     atheris.Fuzz()
 
 

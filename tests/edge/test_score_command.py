@@ -153,5 +153,13 @@ def test_inspect_shows_manifest_checks_digest_and_cost(ensemble_bundle: Path) ->
     assert min(costs.values()) > 0
     assert shown["golden_difference"] < 1e-5
     text = run("inspect", ensemble_bundle)
-    for words in ("sha256:", "fisher_profile", "210 usual images", "forward alone", "u_epistemic"):
+    for words in (
+        "sha256:",
+        "fisher_profile",
+        "210 usual images",
+        "forward alone",
+        "u_epistemic",
+        "Accepted images",
+        "MONOCHROME2",
+    ):
         assert words in text

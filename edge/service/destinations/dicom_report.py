@@ -1,169 +1,219 @@
-"""Verdicts as DICOM objects of the image's own study: a structured report, and its map as a picture.
+"""A verdict as a DICOM structured report of the image's own study.
 
-The report follows TID 1500 (PS3.16), each measurand with its expanded uncertainty (TID 310) in UCUM
-units, each check with its p-value, and the outcome; bundle and software are told as algorithm (TID
-4019) and contributing equipment. Made by highdicom.
+The report follows TID 1500 (PS3.16): each measurand in its UCUM unit with its uncertainty in the same unit, expanded
+(TID 310) and standard, in parts, with coverage factor and probability; each check with its p-value; outcome and
+reasons. Bundle and software are told as algorithm (TID 4019) and contributing equipment. Made by highdicom.
 """
 
 from __future__ import annotations
 
-import hashlib
-import uuid
+import math
+from collections.abc import Sequence
 
-import numpy as np
-from highdicom import ContributingEquipment
-from highdicom.sc import SCImage
 from highdicom.sr import (
     AlgorithmIdentification,
     CodedConcept,
+    CompositeContentItem,
     ComprehensiveSR,
+    ContentSequence,
     DeviceObserverIdentifyingAttributes,
+    ImageContentItem,
     Measurement,
-    MeasurementProperties,
     MeasurementReport,
     MeasurementsAndQualitativeEvaluations,
+    NumContentItem,
     ObservationContext,
     ObserverContext,
     QualitativeEvaluation,
+    RelationshipTypeValues,
     SourceImageForMeasurementGroup,
+    TextContentItem,
     TrackingIdentifier,
 )
-from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 from pydicom.uid import UID
 
-from ...verdict import Result, Verdict
+from ...study import read_study
+from ...verdict import CheckResult, Result, Verdict
+from .dicom_codes import Codes, long_string, scheme, unit_of
+from .dicom_objects import (
+    CLASSES,
+    MANUFACTURER,
+    SERIES,
+    Site,
+    Subject,
+    can_be_referred_to,
+    derived_uid,
+    equipment,
+    put_into_study,
+    reference_to,
+    stand_in,
+)
 
-MANUFACTURER = "Fisherlens"
-_SCHEME = "99FISHERLENS"
-_SERIES = 9800
-_NAMESPACE = uuid.UUID("7a2f5b0e-3f55-5d0a-8a51-8e8f6c7f3b42")
 
-
-def structured_report(header: Dataset, verdict: Verdict, identifier: str) -> Dataset:
+def structured_report(
+    header: Dataset, verdict: Verdict, identifier: str, site: Site | None = None, maps: Sequence[str] = ()
+) -> Dataset:
     """Make a Comprehensive SR of a verdict, in the study of `header`, which is the image's without its pixels. The
-    same identifier makes the same SOP Instance UID, so a report that is sent twice is one."""
-    source = SourceImageForMeasurementGroup(header.SOPClassUID, header.SOPInstanceUID)
-    measured = MeasurementsAndQualitativeEvaluations(
-        tracking_identifier=TrackingIdentifier(uid=_uid(identifier, "tracking"), identifier=f"frame {verdict.frame}"),
-        algorithm_id=_algorithm(verdict),
-        measurements=[*map(_measurement, verdict.results), *_probabilities(verdict), *_checks(verdict)],
-        qualitative_evaluations=[QualitativeEvaluation(_concept("outcome"), _concept(verdict.outcome))],
-        source_images=[source],
-    )
-    device = DeviceObserverIdentifyingAttributes(
-        uid=_uid(verdict.bundle.digest, "device"), name=MANUFACTURER, model_name=verdict.bundle.name[:64]
-    )
-    content = MeasurementReport(
-        observation_context=ObservationContext(ObserverContext(codes.DCM.Device, device)),
-        procedure_reported=codes.SCT.ImagingProcedure,
-        imaging_measurements=[measured],
-        title=codes.DCM.ImagingMeasurementReport,
-    )
+    same identifier makes the same object. maps: kinds of objects of the verdict's map, which the report refers to."""
+    subject = Subject(read_study(header, verdict.frame).header, verdict, identifier, site or Site())
     report = ComprehensiveSR(
-        evidence=[header],
-        content=content,
-        series_instance_uid=_uid(str(header.StudyInstanceUID), verdict.bundle.digest, "reports"),
-        series_number=_SERIES,
-        sop_instance_uid=_uid(identifier, "report"),
-        instance_number=verdict.frame,
-        manufacturer=MANUFACTURER,
+        evidence=[stand_in(subject), *_evidence(subject, maps)],
+        content=_content(subject, maps),
+        series_instance_uid=subject.series_uid("report"),
+        series_number=SERIES["report"],
+        sop_instance_uid=subject.uid("report"),
+        instance_number=subject.instance_number(),
         is_complete=True,
-        contributing_equipment=[_equipment(verdict)],
-        software_versions=verdict.software,
-        series_description=f"Fisherlens: {verdict.bundle.name}"[:64],
-        manufacturer_model_name=verdict.bundle.name[:64],
-        device_serial_number="0",
+        is_final=True,
+        contributing_equipment=[equipment(subject)],
+        series_description=long_string(f"Fisherlens: {verdict.bundle.name}"),
+        coding_schemes=[scheme()],
     )
+    put_into_study(report, subject)
+    report.CurrentRequestedProcedureEvidenceSequence = _references(subject, maps)
+    if not report.CurrentRequestedProcedureEvidenceSequence:
+        del report.CurrentRequestedProcedureEvidenceSequence
     return report
 
 
-def map_image(header: Dataset, verdict: Verdict, overlay: NDArray[np.uint8], identifier: str) -> Dataset:
-    """Make an RGB secondary capture of the map over the image, in the same study. overlay: uint8 [rows, columns, 3],
-    red first."""
-    picture = SCImage(
-        pixel_array=overlay,
-        photometric_interpretation="RGB",
-        bits_allocated=8,
-        coordinate_system="PATIENT",
-        study_instance_uid=header.StudyInstanceUID,
-        series_instance_uid=_uid(str(header.StudyInstanceUID), verdict.bundle.digest, "maps"),
-        series_number=_SERIES + 1,
-        sop_instance_uid=_uid(identifier, "map"),
-        instance_number=verdict.frame,
-        manufacturer=MANUFACTURER,
-        patient_id=header.get("PatientID"),
-        patient_name=header.get("PatientName"),
-        patient_birth_date=header.get("PatientBirthDate"),
-        patient_sex=header.get("PatientSex"),
-        accession_number=header.get("AccessionNumber"),
-        study_id=header.get("StudyID"),
-        study_date=header.get("StudyDate"),
-        study_time=header.get("StudyTime"),
-        referring_physician_name=header.get("ReferringPhysicianName"),
-        patient_orientation=("L", "F"),
-        contributing_equipment=[_equipment(verdict)],
-        series_description=f"Fisherlens: {verdict.map.kind if verdict.map else ''} map"[:64],
+def _content(subject: Subject, maps: Sequence[str]) -> MeasurementReport:
+    device = DeviceObserverIdentifyingAttributes(
+        uid=derived_uid(subject.site.serial_number, "device"),
+        name=MANUFACTURER,
+        manufacturer_name=MANUFACTURER,
+        model_name=long_string(subject.verdict.bundle.name),
+        serial_number=subject.site.serial_number,
     )
-    # highdicom wants an orientation, which may be empty (type 2C): nothing is claimed that the image does not say.
-    picture.PatientOrientation = list(header.get("PatientOrientation") or [])
-    picture.Laterality = header.get("Laterality") or header.get("ImageLaterality") or ""
-    return picture
+    return MeasurementReport(
+        observation_context=ObservationContext(ObserverContext(codes.DCM.Device, device)),
+        procedure_reported=codes.SCT.ImagingProcedure,
+        imaging_measurements=[_group(subject, maps)],
+        title=codes.DCM.ImagingMeasurementReport,
+    )
 
 
-def _measurement(result: Result) -> Measurement:
-    return Measurement(
-        name=_concept(result.name),
-        value=result.value,
-        unit=_unit(result.unit),
-        properties=MeasurementProperties(
-            upper_measurement_uncertainty=result.high - result.value,
-            lower_measurement_uncertainty=result.value - result.low,
+def _group(subject: Subject, maps: Sequence[str]) -> MeasurementsAndQualitativeEvaluations:
+    """Make the measurement group (TID 1501) of the verdict's image or frame."""
+    verdict, code = subject.verdict, subject.site.codes
+    group = MeasurementsAndQualitativeEvaluations(
+        tracking_identifier=TrackingIdentifier(
+            uid=derived_uid(subject.identifier, "tracking"), identifier=f"frame {verdict.frame}"
         ),
+        algorithm_id=AlgorithmIdentification(
+            name=long_string(verdict.bundle.name),
+            version=long_string(verdict.bundle.version),
+            parameters=[verdict.bundle.digest],
+        ),
+        measurements=[
+            *(_measurement(result, code) for result in verdict.results if math.isfinite(result.value)),
+            *(_plain(code(f"probability of {of.name}"), of.probability) for of in verdict.probabilities),
+            *(_check(check, code) for check in verdict.checks),
+        ],
+        qualitative_evaluations=[QualitativeEvaluation(code("verdict-outcome"), code(f"verdict-{verdict.outcome}"))],
+        source_images=_sources(subject),
     )
+    items = group[0].ContentSequence
+    # A number that is none has no item that all readers take.
+    unknown = [f"{result.name} is no finite number" for result in verdict.results if not math.isfinite(result.value)]
+    items.extend(_text(code("verdict-reason"), reason) for reason in (*verdict.reasons, *unknown))
+    items.extend(_composites(subject))
+    items.extend(_image(code("verdict-map"), CLASSES[kind], subject.uid(kind)) for kind in maps)
+    return group
 
 
-def _probabilities(verdict: Verdict) -> list[Measurement]:
-    return [
-        Measurement(_concept(f"probability of {entry.name}"), entry.probability, _unit("1"))
-        for entry in verdict.probabilities
+def _measurement(result: Result, code: Codes) -> Measurement:
+    measurement = _plain(code(result.name), result.value, result.unit)
+    expanded = (
+        (codes.SCT.RangeOfUpperMeasurementUncertainty, result.high - result.value),
+        (codes.SCT.RangeOfLowerMeasurementUncertainty, result.value - result.low),
+        (code("std-uncertainty"), result.u),
+        (code("u-aleatoric"), result.u_aleatoric),
+        (code("u-epistemic"), result.u_epistemic),
+        (code("u-input"), result.u_input),
+    )
+    coverage = (
+        (code("coverage-factor"), result.coverage_factor),
+        (code("coverage-level"), result.coverage_probability),
+    )
+    _add_properties(measurement, [(name, value, result.unit) for name, value in expanded])
+    _add_properties(measurement, [(name, value, "1") for name, value in coverage])
+    return measurement
+
+
+def _check(check: CheckResult, code: Codes) -> Measurement:
+    measurement = _plain(code(f"p-value of {check.name}"), check.p_value)
+    _add_properties(measurement, [(code("check-alpha"), check.alpha, "1")])
+    if check.statistic is not None:
+        _add_properties(measurement, [(code("check-statistic"), check.statistic, "1")])
+    return measurement
+
+
+def _plain(name: CodedConcept, value: float, unit: str = "1") -> Measurement:
+    return Measurement(name, float(value), unit_of(unit))
+
+
+def _add_properties(measurement: Measurement, numbers: Sequence[tuple[CodedConcept, float, str]]) -> None:
+    """Give a measurement numbers of its own, each in its unit: highdicom would have those of TID 310 in none."""
+    properties = [
+        NumContentItem(name, float(value), unit_of(unit), relationship_type=RelationshipTypeValues.HAS_PROPERTIES)
+        for name, value, unit in numbers
+        if math.isfinite(value)
     ]
+    if "ContentSequence" not in measurement[0]:
+        measurement[0].ContentSequence = ContentSequence()
+    measurement[0].ContentSequence.extend(properties)
 
 
-def _checks(verdict: Verdict) -> list[Measurement]:
-    return [Measurement(_concept(f"p-value of {check.name}"), check.p_value, _unit("1")) for check in verdict.checks]
+def _text(name: CodedConcept, text: str) -> TextContentItem:
+    printable = " ".join("".join(char if char.isprintable() else " " for char in text).split())
+    return TextContentItem(name, printable or "none", relationship_type=RelationshipTypeValues.CONTAINS)
 
 
-def _algorithm(verdict: Verdict) -> AlgorithmIdentification:
-    factors = [f"{r.name}: k = {r.coverage_factor:.4g}, coverage {r.coverage_probability:g}" for r in verdict.results]
-    alphas = [f"{check.name}: alpha = {check.alpha:g}" for check in verdict.checks]
-    return AlgorithmIdentification(
-        name=verdict.bundle.name[:64],
-        version=verdict.bundle.version,
-        parameters=[verdict.bundle.digest, *factors, *alphas, *verdict.reasons],
-    )
+def _image(name: CodedConcept, class_uid: str, instance_uid: str) -> ImageContentItem:
+    return ImageContentItem(name, class_uid, instance_uid, relationship_type=RelationshipTypeValues.CONTAINS)
 
 
-def _equipment(verdict: Verdict) -> ContributingEquipment:
-    return ContributingEquipment(
-        manufacturer=MANUFACTURER,
-        purpose_of_reference=codes.DCM.ProcessingEquipment,
-        manufacturer_model_name=verdict.bundle.name[:64],
-        software_versions=[verdict.software, f"bundle {verdict.bundle.version}"],
-        contribution_description=verdict.bundle.digest,
-    )
+def _sources(subject: Subject) -> list[SourceImageForMeasurementGroup]:
+    header = subject.header
+    if not can_be_referred_to(header) or not _is_known(header.SOPClassUID):
+        return []
+    return [SourceImageForMeasurementGroup(header.SOPClassUID, header.SOPInstanceUID, subject.frames or None)]
 
 
-def _unit(unit: str) -> CodedConcept:
-    return CodedConcept(unit, "UCUM", "no units" if unit == "1" else unit)
+def _composites(subject: Subject) -> list[CompositeContentItem]:
+    """Make the reference to an image of a private class, which no reader would take for an image."""
+    header = subject.header
+    if not can_be_referred_to(header) or _is_known(header.SOPClassUID):
+        return []
+    name, contains = codes.DCM.SourceOfMeasurement, RelationshipTypeValues.CONTAINS
+    return [CompositeContentItem(name, header.SOPClassUID, header.SOPInstanceUID, relationship_type=contains)]
 
 
-def _concept(name: str) -> CodedConcept:
-    """A code of our own scheme: the same name always has the same."""
-    return CodedConcept(hashlib.sha256(name.encode()).hexdigest()[:16], _SCHEME, name[:64])
+def _is_known(class_uid: str) -> bool:
+    return UID(class_uid).type == "SOP Class"
 
 
-def _uid(*parts: str) -> UID:
-    """The same UID for the same parts (PS3.5, B.2)."""
-    return UID(f"2.25.{uuid.uuid5(_NAMESPACE, ' '.join(parts)).int}")
+def _evidence(subject: Subject, maps: Sequence[str]) -> list[Dataset]:
+    """Give what the report refers to, as far as references need it."""
+    images = [subject.header] if can_be_referred_to(subject.header) else []
+    for kind in maps:
+        made = Dataset()
+        made.SOPClassUID, made.SOPInstanceUID = CLASSES[kind], subject.uid(kind)
+        made.StudyInstanceUID, made.SeriesInstanceUID = subject.header.StudyInstanceUID, subject.series_uid(kind)
+        images.append(made)
+    return images
+
+
+def _references(subject: Subject, maps: Sequence[str]) -> list[Dataset]:
+    """Make the evidence: the image, and the maps, each in its series."""
+    study = Dataset()
+    study.StudyInstanceUID = subject.header.StudyInstanceUID
+    study.ReferencedSeriesSequence = []
+    for of in _evidence(subject, maps):
+        series = Dataset()
+        series.SeriesInstanceUID = of.SeriesInstanceUID
+        series.ReferencedSOPSequence = [reference_to(of.SOPClassUID, of.SOPInstanceUID)]
+        study.ReferencedSeriesSequence.append(series)
+    return [study] if study.ReferencedSeriesSequence else []

@@ -29,6 +29,10 @@ CREATE TABLE IF NOT EXISTS delivery (
     PRIMARY KEY (verdict, destination)
 ) STRICT;
 CREATE INDEX IF NOT EXISTS pending ON delivery (destination, attempts) WHERE state = 'pending';
+CREATE TABLE IF NOT EXISTS delivered_part (
+    verdict TEXT NOT NULL REFERENCES verdict, destination TEXT NOT NULL, part TEXT NOT NULL,
+    PRIMARY KEY (verdict, destination, part)
+) STRICT;
 CREATE TABLE IF NOT EXISTS bundle (name TEXT PRIMARY KEY, version TEXT NOT NULL, digest TEXT NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS input_of_bundle (digest TEXT PRIMARY KEY, input BLOB NOT NULL) STRICT
 """

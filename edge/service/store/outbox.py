@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from sqlite3 import Connection
 
 import msgspec
 
@@ -51,6 +52,21 @@ class Outbox:
         )
         return [Pending(*row) for row in rows]
 
+    def done_of(self, identifier: str, destination: str) -> set[str]:
+        """Give the parts of a pending delivery that the destination has taken."""
+        rows = self._database.read(
+            "SELECT part FROM delivered_part WHERE verdict = ? AND destination = ?", (identifier, destination)
+        )
+        return {part for (part,) in rows}
+
+    def note_done(self, identifier: str, destination: str, part: str) -> None:
+        """Note that a destination has taken a part of a delivery, which is not to be sent again for the others'
+        sake."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                "INSERT INTO delivered_part VALUES (?, ?, ?) ON CONFLICT DO NOTHING", (identifier, destination, part)
+            )
+
     def delivered(self, identifier: str, destination: str) -> None:
         """Note that a destination has taken a verdict."""
         reach("delivered, not noted")
@@ -59,6 +75,7 @@ class Outbox:
                 "UPDATE delivery SET state = 'delivered', error = NULL WHERE verdict = ? AND destination = ?",
                 (identifier, destination),
             )
+            _forget_parts(connection, identifier, destination)
         reach("delivery noted")
 
     def failed(self, identifier: str, destination: str, error: str) -> None:
@@ -83,6 +100,7 @@ class Outbox:
                 "UPDATE delivery SET state = ?, attempts = 0 WHERE verdict = ? AND destination = ? AND state = ?",
                 (after, identifier, destination, before),
             )
+            _forget_parts(connection, identifier, destination)
         return moved.rowcount == 1
 
     def undelivered(self, most: int = -1) -> list[Undelivered]:
@@ -100,3 +118,8 @@ class Outbox:
         """Count deliveries by destination and state."""
         rows = self._database.read("SELECT destination, state, count(*) FROM delivery GROUP BY 1, 2")
         return {(destination, state): count for destination, state, count in rows}
+
+
+def _forget_parts(connection: Connection, identifier: str, destination: str) -> None:
+    """Forget what was taken, of a delivery that is over or begins again."""
+    connection.execute("DELETE FROM delivered_part WHERE verdict = ? AND destination = ?", (identifier, destination))

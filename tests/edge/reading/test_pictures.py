@@ -106,6 +106,26 @@ def test_a_jpeg_that_is_cut_off_is_refused(tmp_path: Path) -> None:
         np.testing.assert_array_equal(read(tmp_path, data + b"junk of a camera"), pillows(data))
 
 
+@pytest.mark.parametrize("kind", ["baseline", "progressive", "colour", "lossless", "twelve bits"])
+def test_a_jpeg_whose_data_ends_early_is_refused_though_it_has_its_end_marker(tmp_path: Path, kind: str) -> None:
+    noise = RNG.integers(0, 256, (80, 90, 3)).astype(np.uint8)
+    data = {
+        "baseline": lambda: saved(noise[..., 0], "JPEG"),
+        "progressive": lambda: saved(noise[..., 0], "JPEG", progressive=True),
+        "colour": lambda: saved(noise, "JPEG"),
+        "lossless": lambda: bytes(imagecodecs.jpeg8_encode(noise[..., 0].astype(np.uint16), lossless=True)),
+        "twelve bits": lambda: bytes(imagecodecs.jpeg8_encode(noise[..., 0] * np.uint16(16), bitspersample=12)),
+    }[kind]()
+    whole = read(tmp_path, data)
+    for lost in (3, 4, 5, 6, 10, 50, 500, len(data) // 2):
+        try:
+            given_ = read(tmp_path, data[:-lost].removesuffix(b"\xff") + b"\xff\xd9")
+        except ImageRefused:
+            continue
+        assert lost < 6, "more than bits that fill the last byte"
+        np.testing.assert_array_equal(given_, whole)
+
+
 def test_jpeg_ls_is_told_by_name(tmp_path: Path) -> None:
     with pytest.raises(ImageRefused, match="JPEG process JPEG-LS"):
         opened(tmp_path, bytes(imagecodecs.jpegls_encode(SMOOTH)))

@@ -26,7 +26,8 @@ def test_every_file_gives_a_verdict_or_is_refused_in_words(dicom_bundle: Path) -
             assert "a fault of this software" not in "".join(verdict.reasons), (path, verdict.reasons)
 
 
-def test_mutations_are_read_rightly_or_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["dicom", "raster"])
+def test_mutations_are_read_rightly_or_refused(tmp_path: Path, kind: str) -> None:
     pytest.importorskip("atheris", reason="this machine does not allow atheris (it has wheels for Linux x86_64)")
     result = subprocess.run(
         [
@@ -34,6 +35,7 @@ def test_mutations_are_read_rightly_or_refused(tmp_path: Path) -> None:
             "-m",
             "tests.edge.fuzz",
             str(tmp_path / "corpus"),
+            f"--kind={kind}",
             "-atheris_runs=5000",
             f"-artifact_prefix={tmp_path}/",
         ],

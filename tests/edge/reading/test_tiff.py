@@ -204,11 +204,11 @@ def test_lower_levels_of_a_pyramid_are_no_frames(tmp_path: Path) -> None:
     np.testing.assert_array_equal(two, array // 3)
 
 
-@pytest.mark.parametrize("axes", ["ZYX", "CYX", "TZCYX", "YXS", "TZYXS"])
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+GREY_STACKS = [(axes, dtype) for axes in ("ZYX", "CYX", "TZCYX") for dtype in (np.uint8, np.uint16, np.float32)]
+
+
+@pytest.mark.parametrize(("axes", "dtype"), [*GREY_STACKS, ("YXS", np.uint8), ("TZYXS", np.uint8)])
 def test_imagej_stacks_of_one_directory_give_all_planes(tmp_path: Path, axes: str, dtype: type) -> None:
-    if "S" in axes and dtype is not np.uint8:
-        pytest.skip("ImageJ has colour of 8 bits only")
     sides = {"T": 2, "Z": 3, "C": 2, "Y": 7, "X": 9, "S": 3}
     array = values(*(sides[axis] for axis in axes), dtype=dtype)
     path = tmp_path / "stack.tif"
@@ -247,6 +247,20 @@ def test_a_stack_of_which_planes_are_missing_is_refused(tmp_path: Path, options:
         start = file.pages.first.dataoffsets[0]
     path.write_bytes(path.read_bytes()[: start + 2 * 2048 + 100])
     assert "promises 3 images" in refusal(path) or "beyond the end" in refusal(path)
+
+
+def test_metamorph_stacks_of_one_directory_give_all_planes(tmp_path: Path) -> None:
+    array = values(3, 8, 9)
+    path = written(tmp_path, array, truncate=True, extratags=[(33629, 5, 3, (1, 1) * 3, True)])
+    np.testing.assert_array_equal(np.stack(read(path)), array)
+
+
+def test_a_stack_of_more_planes_than_a_file_may_have_frames_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "stack.tif"
+    path.write_bytes(
+        written(tmp_path, values(1, 1, dtype=np.uint8), description="ImageJ=1.5\nimages=99999\n").read_bytes()
+    )
+    assert refusal(path) == "99,999 frames, expected at most 10,000 in a file"
 
 
 def test_an_ome_tiff_gives_the_planes_of_this_file_and_opens_no_other(tmp_path: Path) -> None:
