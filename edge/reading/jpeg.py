@@ -52,7 +52,7 @@ class Stream:
 
     @property
     def lossless(self) -> bool:
-        """Whether its process loses nothing."""
+        """Say whether its process loses nothing."""
         return _PROCESSES[self.process] == "lossless"
 
 

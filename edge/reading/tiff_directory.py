@@ -41,7 +41,7 @@ class _Entry:
 
 @dataclass(frozen=True)
 class Form:
-    """What the first bytes say: order of bytes, "<" or ">", and whether offsets are of 64 bits."""
+    """The form that the first bytes state: order of bytes, "<" or ">", and whether offsets are of 64 bits."""
 
     order: str
     big: bool

@@ -39,7 +39,7 @@ with atheris.instrument_imports(include=[*KINDS[KIND]]):
         netpbm,  # noqa: F401
         open_image,
         png,  # noqa: F401
-        tiff,  # noqa: F401
+        tiff_samples,  # noqa: F401
     )
 
     from . import malformed, pictures

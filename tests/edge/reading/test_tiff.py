@@ -230,6 +230,18 @@ def test_shaped_stacks_give_all_planes(
     np.testing.assert_array_equal(np.stack(read(path)), array.reshape(-1, 8, 9))
 
 
+def test_a_series_that_cannot_be_read_loses_no_other(tmp_path: Path) -> None:
+    path, array = tmp_path / "series.tif", values(2, 8, 9)
+    with tifffile.TiffWriter(path, shaped=True) as file:
+        file.write(array, photometric="minisblack")
+        file.write(values(8, 9, 4, dtype=np.uint8), photometric="separated")
+    opened = open_image(path)
+    assert opened.header.frames == 3
+    np.testing.assert_array_equal(opened.frame(1).pixels, array[1])
+    with pytest.raises(ImageRefused, match="CMYK"):
+        opened.frame(2)
+
+
 def test_a_stack_of_several_series_gives_the_planes_of_each(tmp_path: Path) -> None:
     path, one, two = tmp_path / "series.tif", values(3, 8, 9), values(2, 5, 6)
     with tifffile.TiffWriter(path, shaped=True) as file:
