@@ -92,8 +92,13 @@ def open_png(path: Path) -> ImageFile:
 
 
 def _refuse_animation(png: _Png) -> None:
+    """Refuse an animation, whatever its control chunk counts; the default picture may be no part of it."""
     control = png.first("acTL")
-    if control is not None and len(control) == 8 and (frames := struct.unpack(">I", control[:4])[0]) > 1:
+    if control is None or len(control) != 8:
+        return
+    kinds = [chunk.kind for chunk in png.chunks]
+    frames = max(struct.unpack(">I", control[:4])[0], kinds.count("fcTL"), 1 + ("fdAT" in kinds))
+    if frames > 1:
         raise ImageRefused(f"an animated PNG of {frames} frames, expected a still picture")
 
 

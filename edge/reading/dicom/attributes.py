@@ -73,6 +73,16 @@ class Attributes:
             raise ImageRefused(f"{keyword} is no finite number")
         return numbers
 
+    def data(self, keyword: str) -> bytes:
+        """Give the bytes of a table."""
+        try:
+            value = self.elements[keyword].value
+        except Exception:  # pydicom raises many kinds on values that are not of their representation
+            raise ImageRefused(f"{keyword} is no valid value") from None
+        if not isinstance(value, bytes):
+            raise ImageRefused(f"{keyword} is no valid value")
+        return value
+
     def _values(self, keyword: str) -> list[Any]:
         holder = self._holder(keyword)
         if holder is None:

@@ -18,7 +18,7 @@ _ITEM = 8
 
 @dataclass(frozen=True)
 class Capsules:
-    """Where the fragments lie that hold each frame: offsets of their items, from the beginning of the file."""
+    """Places of the fragments that hold each frame: offsets of their items, from the beginning of the file."""
 
     frames: tuple[tuple[int, ...], ...]
 

@@ -24,6 +24,7 @@ from ..frame import Header
 from .attributes import Attributes
 from .data_set import DataSet
 from .image_pixel import MONOCHROME, PALETTE, ImagePixel
+from .palette import palette_of
 
 _LOSSY = (JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossless, JPEG2000, HTJ2K)
 """Transfer syntaxes that may lose: what they hold is said to, where LossyImageCompression says nothing else."""
@@ -69,10 +70,8 @@ def _bits(attributes: Attributes, stored: ImagePixel) -> tuple[int | None, int |
     if stored.is_float:
         return None, None
     if stored.photometric_interpretation == PALETTE:
-        descriptor = attributes.numbers("RedPaletteColorLookupTableDescriptor")
-        if len(descriptor) != 3 or descriptor[2] not in (8, 16):
-            raise ImageRefused("RedPaletteColorLookupTableDescriptor, expected three values, the last of them 8 or 16")
-        return int(descriptor[2]), int(descriptor[2])
+        _, _, bits = palette_of(attributes)
+        return bits, bits
     return stored.bits_allocated, stored.bits_stored
 
 

@@ -10,6 +10,7 @@ from pydicom.encaps import encapsulate
 from pydicom.pixels import get_decoder
 from pydicom.uid import (
     HTJ2K,
+    ExplicitVRBigEndian,
     HTJ2KLossless,
     HTJ2KLosslessRPCL,
     JPEG2000TransferSyntaxes,
@@ -110,6 +111,11 @@ def _check_syntax(data_set: DataSet, stored: ImagePixel) -> None:
         available = False
     if not available:
         raise ImageRefused(f"transfer syntax {syntax.name} is not supported, expected one that is or none compressed")
+    if syntax == ExplicitVRBigEndian and stored.bits_allocated > 16 and not stored.is_float:
+        # DCMTK and GDCM swap the bytes of each 16-bit word, as OW says (PS3.5 7.3), pydicom those of each sample.
+        raise ImageRefused(
+            f"BitsAllocated {stored.bits_allocated} in {syntax.name}, expected 16 at most: writers differ in the order"
+        )
     packed = stored.high_bit + 1 == stored.bits_stored
     if syntax.is_encapsulated and syntax != RLELossless and not packed and not stored.is_float:
         raise ImageRefused(

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from pydicom.pixels import apply_color_lut
 
-from ...errors import ImageRefused
 from ..frame import Pixels
 from .attributes import Attributes
 from .image_pixel import PALETTE, ImagePixel
+from .palette import through_palette
 
 
 def meant(decoded: Pixels, stored: ImagePixel, attributes: Attributes) -> Pixels:
@@ -19,10 +18,7 @@ def meant(decoded: Pixels, stored: ImagePixel, attributes: Attributes) -> Pixels
     values = _masked(decoded, stored)
     if stored.photometric_interpretation != PALETTE:
         return values
-    try:
-        return apply_color_lut(values, attributes.elements)
-    except Exception:  # a palette may lack anything
-        raise ImageRefused("a palette color lookup table lacks a usable descriptor or data") from None
+    return through_palette(values, attributes, is_little_endian=attributes.elements.original_encoding[1] is not False)
 
 
 def _masked(decoded: Pixels, stored: ImagePixel) -> Pixels:

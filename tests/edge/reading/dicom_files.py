@@ -79,8 +79,8 @@ def write_words(path: Path, words: Array, **attributes: Any) -> Path:
     if words.ndim == 3:
         attributes["NumberOfFrames"] = len(words)
     rows, columns = words.shape[-2:]
-    order = ">" if attributes.get("syntax") == ExplicitVRBigEndian else "<"
-    ordered = words.astype(words.dtype.newbyteorder(order))
+    is_big_endian = attributes.get("syntax") == ExplicitVRBigEndian
+    ordered = words.astype(words.dtype.newbyteorder(">" if is_big_endian else "<"))
     attributes = {"BitsAllocated": 8 * words.dtype.itemsize, "BitsStored": 8 * words.dtype.itemsize, **attributes}
     return write_file(path, ordered.tobytes(), Rows=rows, Columns=columns, **attributes)
 

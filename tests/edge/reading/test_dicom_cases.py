@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -39,7 +40,7 @@ def frames(path: Path) -> list[Frame]:
 
 def turned(frame: Frame) -> np.ndarray:
     """What the graph gets of it: after the modality LUT, lowest values black."""
-    photometric = "RGB" if frame.header.samples_per_pixel == 3 else "MONOCHROME2"
+    photometric: Literal["RGB", "MONOCHROME2"] = "RGB" if frame.header.samples_per_pixel == 3 else "MONOCHROME2"
     expected = Input(
         rows=None, columns=None, samples_per_pixel=frame.header.samples_per_pixel, modality=None, bits_stored=None,
         photometric_interpretation=photometric,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import faulthandler
 import multiprocessing
+import multiprocessing.connection
 import pickle
 import signal
 import warnings
@@ -17,7 +19,8 @@ from .meaning import Words
 
 Frames = list[Words]
 Read = Callable[[Path], Frames]
-_SECONDS = 60
+FAULT = "unexpected"
+_SECONDS = 20
 
 
 class NoAnswer(Exception):
@@ -26,10 +29,12 @@ class NoAnswer(Exception):
 
 @dataclass(frozen=True)
 class Oracle:
-    """A reader that is not ours. name: with its version."""
+    """A reader that is not ours. name: with its version. is_apart: whether it reads in a process of its own, since it
+    ends its own at odd files."""
 
     name: str
     read: Read
+    is_apart: bool = False
 
 
 def ours(path: Path) -> Frames:
@@ -39,6 +44,18 @@ def ours(path: Path) -> Frames:
         return [file.frame(index).pixels for index in range(file.header.frames)]
     except ImageRefused as refused:
         raise NoAnswer(str(refused)) from None
+    except Exception as error:  # a fault of ours, which no reason explains
+        raise NoAnswer(f"{FAULT} {type(error).__name__} {error}") from None
+
+
+def asked(oracle: Oracle, path: Path) -> Frames:
+    """Let an oracle read."""
+    if oracle.is_apart:
+        return apart(oracle.read, path)
+    answer = _answer(oracle.read, path)
+    if isinstance(answer, str):
+        raise NoAnswer(answer)
+    return answer
 
 
 def apart(read: Read, path: Path) -> Frames:
@@ -61,21 +78,26 @@ def apart(read: Read, path: Path) -> Frames:
 
 
 def _send(read: Read, path: Path, sender: multiprocessing.connection.Connection) -> None:
-    warnings.simplefilter("ignore")
-    try:
-        answer: Frames | str = read(path)
-    except NoAnswer as said:
-        answer = str(said)
-    except Exception as error:  # each reader raises kinds of its own
-        answer = " ".join(f"{type(error).__name__} {error}".split())[:120]
+    faulthandler.disable()
     with sender:
-        sender.send_bytes(pickle.dumps(answer))
+        sender.send_bytes(pickle.dumps(_answer(read, path)))
+
+
+def _answer(read: Read, path: Path) -> Frames | str:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return read(path) or "no frames"
+        except NoAnswer as said:
+            return str(said)
+        except Exception as error:  # each reader raises kinds of its own
+            return " ".join(f"{type(error).__name__} {error}".split())[:120]
 
 
 def first(oracles: Iterator[Oracle] | list[Oracle], path: Path) -> Iterator[tuple[Oracle, Frames | str]]:
     """Ask one oracle after the other; each gives frames or words."""
     for oracle in oracles:
         try:
-            yield oracle, apart(oracle.read, path)
+            yield oracle, asked(oracle, path)
         except NoAnswer as said:
             yield oracle, str(said)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from .answers import Frames, NoAnswer, Oracle, apart, first, ours
-from .reasons import REASONS, Reason
+from .answers import FAULT, Frames, NoAnswer, Oracle, first, ours
+from .reasons import difference_reason, refusal_reason
 
 UNEXPLAINED = "NOT EXPLAINED"
 
@@ -34,10 +33,11 @@ def compare(path: Path, name: str, oracles: list[Oracle]) -> list[Row]:
     """Make the rows of a file: one for the first oracle that is equal, and one for each that was asked before and
     differs."""
     try:
-        frames = apart(ours, path)
+        frames = ours(path)
     except NoAnswer as refused:
         return [_refused(path, name, str(refused), oracles)]
-    rows, silent = [], []
+    rows: list[Row] = []
+    silent: list[str] = []
     for oracle, answer in first(oracles, path):
         if isinstance(answer, str):
             silent.append(f"{oracle.name}: {answer}")
@@ -45,17 +45,16 @@ def compare(path: Path, name: str, oracles: list[Oracle]) -> list[Row]:
         difference = largest_difference(frames, answer)
         if difference == 0:
             return [*rows, Row(name, described(frames), oracle.name, "equal")]
-        outcome = "other frames or shape" if np.isinf(difference) else f"differs by {difference:g} at most"
-        if np.isinf(difference):
-            outcome = f"has {described(answer)}"
-        reason = _reason(lambda known, who=oracle.name, far=difference: known.explains_difference(name, who, far))
-        rows.append(Row(name, described(frames), oracle.name, outcome, reason))
-        if np.isfinite(difference) and reason != UNEXPLAINED:
+        far = f"has {described(answer)}" if np.isinf(difference) else f"differs by {difference:g} at most"
+        known = difference_reason(name, oracle.name, difference)
+        rows.append(Row(name, described(frames), oracle.name, far, known.text if known else UNEXPLAINED))
+        if known and np.isfinite(known.bound):
             return rows
-    if rows:
-        return rows
-    reason = _reason(lambda known: known.explains_difference(name, "none", 0))
-    return [Row(name, described(frames), "none", "read by us alone: " + "; ".join(silent), reason)]
+    if rows:  # an oracle that is wrong needs another that is equal
+        return [*rows, Row(name, described(frames), "others", "none is equal", UNEXPLAINED)]
+    alone = difference_reason(name, "none", 0)
+    said = "read by us alone: " + "; ".join(silent)
+    return [Row(name, described(frames), "none", said, alone.text if alone else UNEXPLAINED)]
 
 
 def largest_difference(a: Frames, b: Frames) -> float:
@@ -81,14 +80,10 @@ def _difference(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def _refused(path: Path, name: str, said: str, oracles: list[Oracle]) -> Row:
-    answers = []
     for oracle, answer in first(oracles, path):
         if not isinstance(answer, str):
-            reason = _reason(lambda known: known.explains_refusal(name, said))
-            return Row(name, f"refused: {said}", oracle.name, f"has {described(answer)}", reason)
-        answers.append(f"{oracle.name}: {answer}")
-    return Row(name, f"refused: {said}", "all", "refused", "no oracle reads it")
-
-
-def _reason(explains: Callable[[Reason], bool]) -> str:
-    return next((known.text for known in REASONS if explains(known)), UNEXPLAINED)
+            known = refusal_reason(name, said)
+            text = known.text if known else UNEXPLAINED
+            return Row(name, f"refused: {said}", oracle.name, f"has {described(answer)}", text)
+    fault = said.startswith(FAULT)
+    return Row(name, f"refused: {said}", "all", "refused", UNEXPLAINED if fault else "no oracle reads it")

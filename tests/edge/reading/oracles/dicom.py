@@ -5,9 +5,10 @@ from __future__ import annotations
 import subprocess
 import tempfile
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
+from shutil import which
 
-import gdcm
 import imagecodecs
 import numpy as np
 import pydicom
@@ -27,6 +28,8 @@ from .meaning import Words, from_ybr, kept_bits, through_palette
 
 def by_gdcm(path: Path) -> Frames:
     """Let GDCM parse and decode; pydicom gives the palette alone."""
+    import gdcm
+
     elements = pydicom.dcmread(path, stop_before_pixels=True)
     for silent in (gdcm.Trace.DebugOff, gdcm.Trace.WarningOff, gdcm.Trace.ErrorOff):
         silent()
@@ -111,14 +114,19 @@ def by_imagecodecs(path: Path) -> Frames:
 
 
 def dicom_oracles() -> list[Oracle]:
-    """List the oracles with their versions, the strongest first."""
-    tool = subprocess.run(["dcmdjpeg", "--version"], capture_output=True, text=True, check=True).stdout.split()
-    return [
-        Oracle(f"gdcm {gdcm.Version.GetVersion()}", by_gdcm),
-        Oracle(f"dcmtk {tool[2].removeprefix('v')}", by_dcmtk),
+    """List the oracles that are installed with their versions, the strongest first."""
+    found = [
         Oracle(f"imagecodecs {imagecodecs.__version__}", by_imagecodecs),
         Oracle(f"numpy {np.__version__}, pydicom {pydicom.__version__}", by_numpy),
     ]
+    if which("dcmdjpeg"):
+        tool = subprocess.run(["dcmdjpeg", "--version"], capture_output=True, text=True, check=True).stdout.split()
+        found.insert(0, Oracle(f"dcmtk {tool[2].removeprefix('v')}", by_dcmtk))
+    if find_spec("gdcm"):
+        import gdcm
+
+        found.insert(0, Oracle(f"gdcm {gdcm.Version.GetVersion()}", by_gdcm, is_apart=True))
+    return found
 
 
 def _tool(elements: Dataset) -> list[str]:

@@ -23,9 +23,9 @@ Image.MAX_IMAGE_PIXELS = None
 def tiff_oracles() -> list[Oracle]:
     """List the oracles of TIFF, the strongest first."""
     return [
-        Oracle(f"tifffile {tifffile.__version__}", by_tifffile),
-        Oracle(f"Pillow {PIL.__version__}", by_pillow),
-        Oracle(f"libtiff (imagecodecs {imagecodecs.__version__})", by_libtiff),
+        Oracle(f"tifffile {tifffile.__version__}", by_tifffile, is_apart=True),
+        Oracle(f"Pillow {PIL.__version__}", by_pillow, is_apart=True),
+        Oracle(f"libtiff (imagecodecs {imagecodecs.__version__})", by_libtiff, is_apart=True),
     ]
 
 
@@ -99,6 +99,8 @@ def _of_page(page: tifffile.TiffPage, pixels: Words) -> Words:
 
 
 def _of_pillow(image: Image.Image) -> Words:
+    if image.mode not in ("P", "PA") and "transparency" in image.info:
+        raise NoAnswer("it has a transparent colour")
     if image.mode == "1":
         return np.asarray(image.convert("L")) if image.format == "PNG" else np.asarray(image).astype(np.uint8)
     if image.mode in ("P", "PA", "RGBX"):
