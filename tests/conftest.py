@@ -22,7 +22,8 @@ settings.load_profile("busy machine")
 HERE = Path(__file__).parent
 QUICK = (
     "test_docstrings.py", "test_documents.py", "deploy/test_documentation.py",
-    "edge/bundle", "edge/maps", "edge/reading/test_cases.py", "edge/reading/test_reading.py",
+    "edge/bundle", "edge/maps", "edge/reading/test_dicom_cases.py", "edge/reading/test_picture_cases.py",
+    "edge/reading/test_reading.py",
     "edge/service/test_deliveries.py",
     "edge/service/test_http.py", "edge/service/test_standard_input.py", "edge/test_help.py", "edge/test_p_value.py",
     "edge/test_preprocess.py", "edge/test_refusals.py", "edge/test_sandbox.py", "edge/test_score_command.py",
