@@ -22,7 +22,7 @@ def check_header(header: Header, expected: Input) -> None:
     """Refuse, before anything is decoded, a frame that the bundle was not made for.
 
     What a format cannot say (the modality of a PNG, the bits of a floating array) is not checked; but a limit on the
-    pixel spacing, a presentation intent and an intensity relationship must be stated.
+    pixel spacing that cannot be checked is a refusal, and of DICOM presentation intent and intensity relationship, too.
     Raises ImageRefused naming what was given and what was expected.
     """
     wrong = [*_differences(header, expected), *_meaning(header, expected), *_spacing(header, expected)]
@@ -68,7 +68,7 @@ def _meaning(header: Header, expected: Input) -> Iterator[str]:
         ("presentation intent type", header.presentation_intent_type, expected.presentation_intent_type),
         ("pixel intensity relationship", header.pixel_intensity_relationship, expected.pixel_intensity_relationship),
     ):
-        if wanted is not None and given != wanted:
+        if wanted is not None and given != wanted and (given is not None or header.modality is not None):
             yield f"{name} {given or 'not stated'}, expected {wanted}"
 
 

@@ -17,7 +17,7 @@ class Input(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """The frames that are accepted, and the way from a frame's pixels to the graph's `image`.
 
     modality, rows, columns, bits_stored: what a frame must be (DICOM keywords); null accepts any.
-    presentation_intent_type, pixel_intensity_relationship: what a frame must state (DICOM keywords), "FOR PROCESSING"
+    presentation_intent_type, pixel_intensity_relationship: what a DICOM frame must state (keywords), "FOR PROCESSING"
     and "LIN" say; null accepts any.
     pixel_spacing: smallest and largest side of a pixel on the detector, in mm, which a frame must state; null accepts
     any.

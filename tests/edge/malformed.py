@@ -325,20 +325,20 @@ MALFORMED: dict[str, tuple[Make, str]] = {
         "14 bit|same value",
     ),
     # DICOM: its pixels.
-    "JPEG that is none": (encapsulated(JPEGLosslessSV1, b"no JPEG"), "is cut off"),
+    "JPEG that is none": (encapsulated(JPEGLosslessSV1, b"no JPEG"), "stream of frame 1 has no readable header"),
     "JPEG of another size": (
         encapsulated(JPEGLosslessSV1, cv2.imencode(".jpg", np.zeros((8, 8), np.uint8))[1].tobytes()),
-        "cannot be decoded|the header says",
+        "stream of frame 1 has 8 x 8 pixels, Rows and Columns say 32 x 32",
     ),
     "JPEG without items": (
         patched(encapsulated(JPEGLosslessSV1, b"no JPEG!"), b"\xfe\xff\x00\xe0\x08\0\0\0no JPEG!", b""),
-        "PixelData has nothing of frame 1",
+        "0 frames in PixelData, NumberOfFrames says 1",
     ),
     "truncated JPEG": (encapsulated(JPEGLosslessSV1, jpeg()[:-200]), "is cut off"),
     "truncated JPEG 2000": (compressed(JPEG2000Lossless, 0.97), "is cut off"),
     "JPEG-LS that is none": (
         encapsulated(JPEGLSLossless, b"\xff\xd8\xff\xf7" + bytes(40) + b"\xff\xd9"),
-        "cannot be decoded",
+        "stream of frame 1 has 0 x 0 pixels",
     ),
     "truncated RLE": (compressed(RLELossless, 0.5), "cannot be decoded"),
     "RLE of a million segments": (encapsulated(RLELossless, struct.pack("<I", 10**6) + bytes(60)), "cannot be decoded"),

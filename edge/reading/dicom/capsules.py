@@ -44,7 +44,7 @@ def capsules_of(file: BinaryIO, frames: int, in_jpeg_family: bool) -> Capsules:
     base = file.tell()
     _, fragments = parse_fragments(file)
     starts = [offset for offset in fragments if _begins(file, offset)] if in_jpeg_family else fragments
-    if len(starts) != frames and (len(starts) > frames or not table):
+    if len(starts) != frames and (len(starts) > frames or not table or not fragments):
         raise ImageRefused(f"{len(starts)} frames in PixelData, NumberOfFrames says {frames}")
     if table:
         starts = [base + offset for offset in table]
