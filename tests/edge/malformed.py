@@ -281,7 +281,7 @@ MALFORMED: dict[str, tuple[Make, str]] = {
     "no pixels": (without("PixelData"), "without PixelData"),
     "empty pixels": (changed(PixelData=b""), "PixelData of 0 bytes"),
     "half the pixels": (changed(PixelData=bytes(SIDE * SIDE)), "PixelData of 1,024 bytes, expected 2,048"),
-    "more rows than pixels": (changed(Rows=33), "PixelData of 2,048 bytes, expected 2,112 by its Rows"),
+    "more rows than pixels": (changed(Rows=33), "rows 33, expected 32"),
     "larger than memory": (changed(Rows=65535, Columns=65535), "65535"),
     "wrong modality": (changed(Modality="CT"), "modality CT, expected MG"),
     "no modality": (without("Modality"), "modality none, expected MG"),
@@ -300,10 +300,7 @@ MALFORMED: dict[str, tuple[Make, str]] = {
         "SamplesPerPixel 3 with MONOCHROME1, expected 1",
     ),
     "no frames in its header": (changed(NumberOfFrames=-1), "-1 frames"),
-    "a thousand million frames": (
-        changed(NumberOfFrames=10**9),
-        "PixelData of 2,048 bytes, expected 2,048,000,000,000",
-    ),
+    "a thousand million frames": (changed(NumberOfFrames=10**9), "1,000,000,000 frames"),
     "frames that it does not have": (changed(NumberOfFrames=3), "PixelData of 2,048 bytes, expected 6,144"),
     "frames that are no number": (
         patched(changed(NumberOfFrames=77), b"IS\x02\x0077", b"IS\x02\x00x7"),

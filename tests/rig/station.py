@@ -160,8 +160,12 @@ class Station:
     def wait_for(self, sent: Sequence[Sent]) -> bool:
         """Until every acknowledged frame has a verdict; whether it came to that in time."""
         wanted = {entry.frame.identity for entry in sent if entry.acknowledged}
+        return self.wait_until(lambda: wanted <= {line.verdict.source for line in self.service.verdicts()})
+
+    def wait_until(self, holds: Callable[[], bool]) -> bool:
+        """Until something holds; whether it came to that in time."""
         end = time.monotonic() + self.patience
-        while not wanted <= {line.verdict.source for line in self.service.verdicts()}:
+        while not holds():
             if time.monotonic() > end:
                 return False
             time.sleep(0.02)

@@ -29,7 +29,6 @@ def open_dicom(path: Path) -> ImageFile:
         data_set = open_data_set(path)
         first = Attributes(data_set.elements, 0)
         stored = image_pixel_of(first, data_set.pixel_keyword)
-        require_sound(data_set, stored)
         header = header_of(first, stored, data_set)
         decoded = decoder_of(data_set, stored)
         identifier = first.text("SOPInstanceUID")
@@ -37,6 +36,8 @@ def open_dicom(path: Path) -> ImageFile:
     def frame(index: int) -> Frame:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
+            # Not when the file is opened: who refuses it says which image it was.
+            require_sound(data_set, stored)
             own = Attributes(data_set.elements, index)
             pixels = meant(decoded(index), stored, own)
             return Frame(header_of(own, stored, data_set), pixels, modality_lut_of(own, header))

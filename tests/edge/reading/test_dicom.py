@@ -28,6 +28,8 @@ from pydicom.uid import (
     RLELossless,
 )
 
+from fisherlens.edge.bundle.manifest import Input
+from fisherlens.edge.decode import decode
 from fisherlens.edge.errors import ImageRefused
 from fisherlens.edge.reading import open_image
 from fisherlens.edge.reading.dicom import data_set
@@ -670,3 +672,12 @@ def test_fewer_bytes_than_the_header_tells_of_are_refused(tmp_path: Path, lost: 
     path = write_words(tmp_path / "image.dcm", ramp(16).astype(np.uint16))
     path.write_bytes(path.read_bytes()[:-lost])
     assert "expected 1,200" in refusal(path)
+
+
+def test_a_file_that_is_cut_off_is_refused_under_its_own_name(tmp_path: Path) -> None:
+    """Whoever sent it asks for the verdict by the SOP Instance UID."""
+    path = write_file(tmp_path / "image.dcm", ramp(16).astype("<u2").tobytes(), Rows=SHAPE[0], Columns=SHAPE[1])
+    path.write_bytes(path.read_bytes()[:-100])
+    decoded = decode(path, 0, Input(photometric_interpretation="MONOCHROME2"))
+    assert decoded.name == open_image(path).sop_instance_uid
+    assert "PixelData of 1,100 bytes, expected 1,200" in decoded.refusal
