@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from pathlib import Path
 
 import pydicom
@@ -10,9 +12,12 @@ from labgrid import Target
 from labgrid.driver.exception import ExecutionError
 from labgrid.factory import target_factory
 
+from ..conftest import FORBIDDEN
 from .drivers.panel import SimulatedPanelDriver
+from .drivers.power import SimulatedPowerDriver
 from .drivers.source import SimulatedSourceDriver
 from .panel_physics import Condition
+from .protocols import NotAllowedHere
 from .session import Recorder
 
 
@@ -69,3 +74,28 @@ def test_a_recorded_session_comes_again_bit_for_bit(
     assert [replayed.read().path.read_bytes() for _ in contents] == contents
     with pytest.raises(ExecutionError, match="no frames are left"):
         replayed.read()
+
+
+def test_power_comes_back_though_another_mount_namespace_holds_the_disk(tmp_path: Path) -> None:
+    """Tests of containers and network namespaces run beside these; the stopped file system is theirs then."""
+    target = Target("power")
+    place = {"image": str(tmp_path / "disk.img"), "folder": str(tmp_path / "disk"), "megabytes": 32}
+    target_factory.make_resource(target, "LoopDisk", "disk", place)
+    power: SimulatedPowerDriver = target_factory.make_driver(target, "SimulatedPowerDriver", "power", {})
+    try:
+        target.activate(power)
+    except NotAllowedHere as reason:
+        pytest.skip(f"{FORBIDDEN} {reason}")
+    kept = tmp_path / "disk" / "kept"
+    kept.write_text("synced")
+    os.sync()
+    holder = subprocess.Popen(["unshare", "--mount", "sh", "-c", "echo; read end"], stdin=-1, stdout=-1)
+    try:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        power.cycle()
+        assert kept.read_text() == "synced"
+        kept.write_text("written anew")
+    finally:
+        holder.communicate(b"\n")
+        target.deactivate(power)

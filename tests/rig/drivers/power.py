@@ -83,6 +83,15 @@ class SimulatedPowerDriver(Driver, PowerProtocol):
             if time.monotonic() > end:
                 raise NotAllowedHere(f"{self.disk.folder} cannot be unmounted: {_working_on(Path(self.disk.folder))}")
             time.sleep(0.05)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Give the disk, as it is, a file of its own. Whoever has a mount namespace of its own (a container, a network
+        namespace of another test) may hold the stopped file system, and a mount of the same file would be that one."""
+        image = Path(self.disk.image)
+        copy = image.with_name(f"{image.name}.copy")
+        _run("cp", "--sparse=always", str(image), str(copy))
+        copy.replace(image)
 
     def cycle(self) -> None:
         """Cut the power and give it again."""
