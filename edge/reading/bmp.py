@@ -18,8 +18,6 @@ from ..errors import ImageRefused
 from .frame import Frame, Header, ImageFile, Pixels
 from .pictures import require_size, without_alpha
 
-HEADER_SIZES = (12, 40, 52, 56, 64, 108, 124)
-"""Bytes of the headers that there are, from OS/2's to version 5; none is less than BITMAPINFOHEADER but the first."""
 _COMPRESSIONS = {1: "run lengths of 8 bit", 2: "run lengths of 4 bit", 4: "JPEG", 5: "PNG"}
 _PLAIN, _MASKS = 0, (3, 6)
 _BYTES = {0xFF: 0, 0xFF00: 1, 0xFF0000: 2, 0xFF000000: 3}

@@ -39,7 +39,7 @@ def open_dicom(path: Path) -> ImageFile:
             # Not when the file is opened: who refuses it says which image it was.
             require_sound(data_set, stored)
             own = Attributes(data_set.elements, index)
-            pixels = meant(decoded(index), stored, own)
+            pixels = meant(decoded(index), stored, own, data_set.is_little_endian)
             return Frame(header_of(own, stored, data_set), pixels, modality_lut_of(own, header))
 
     return ImageFile(header, frame, identifier, first.alike)

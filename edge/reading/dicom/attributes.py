@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, TypeVar
 
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 
 from ...errors import ImageRefused
 
+T = TypeVar("T")
 _MACROS = {
     "PixelSpacing": "PixelMeasuresSequence",
     "ImagerPixelSpacing": "FramePixelDataPropertiesSequence",
@@ -42,26 +44,19 @@ class Attributes:
 
     def text(self, keyword: str) -> str | None:
         """Give a text without the blanks that pad it; None where it is absent or empty."""
-        values = self._values(keyword)
-        if len(values) > 1:
-            raise ImageRefused(f"{keyword} has {len(values)} values, expected one")
-        return str(values[0]).strip(" \0") or None if values else None
+        value = _one(keyword, self._values(keyword))
+        return None if value is None else str(value).strip(" \0") or None
 
     def number(self, keyword: str) -> float | None:
         """Give a finite number; None where it is absent or empty."""
-        numbers = self.numbers(keyword)
-        if len(numbers) > 1:
-            raise ImageRefused(f"{keyword} has {len(numbers)} values, expected one")
-        return numbers[0] if numbers else None
+        return _one(keyword, self.numbers(keyword))
 
     def whole(self, keyword: str) -> int | None:
         """Give a whole number; None where it is absent or empty."""
-        numbers = self.numbers(keyword, "a whole one as 1")
-        if len(numbers) > 1:
-            raise ImageRefused(f"{keyword} has {len(numbers)} values, expected one")
-        if not all(map(float.is_integer, numbers)):
-            raise ImageRefused(f"{keyword} {numbers[0]:g}, expected a whole number")
-        return int(numbers[0]) if numbers else None
+        number = _one(keyword, self.numbers(keyword, "a whole one as 1"))
+        if number is not None and not number.is_integer():
+            raise ImageRefused(f"{keyword} {number:g}, expected a whole number")
+        return None if number is None else int(number)
 
     def numbers(self, keyword: str, expected: str = "one as 1.5") -> tuple[float, ...]:
         """Give finite numbers, none where the attribute is absent or empty. expected: what a refusal says."""
@@ -109,6 +104,12 @@ class Attributes:
         value = getattr(element, "value", None)
         text = value.decode("latin-1") if isinstance(value, bytes) else str(value)
         return f"{keyword} {text.strip(' ' + chr(0))}" if _HARMLESS.fullmatch(text.rstrip("\0")) else keyword
+
+
+def _one(keyword: str, values: Sequence[T]) -> T | None:
+    if len(values) > 1:
+        raise ImageRefused(f"{keyword} has {len(values)} values, expected one")
+    return values[0] if values else None
 
 
 def _items(elements: Dataset, keyword: str) -> list[Dataset]:

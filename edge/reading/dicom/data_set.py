@@ -42,6 +42,11 @@ class DataSet:
     value_length: int | None
     available: int
 
+    @property
+    def is_little_endian(self) -> bool:
+        """Say whether words are written with their low byte first."""
+        return _is_little_endian(self.elements)
+
     @contextmanager
     def pixels(self) -> Iterator[BinaryIO]:
         """Open the bytes where the value of the pixel data begins."""
@@ -61,22 +66,24 @@ def open_data_set(path: Path) -> DataSet:
     if not syntax:
         raise ImageRefused("DICOM file without TransferSyntaxUID in its file meta information")
     if syntax != DeflatedExplicitVRLittleEndian:
-        return _located(lambda: path.open("rb"), pydicom.dcmread, syntax, path.stat().st_size)
+        return _located(lambda: path.open("rb"), _parsed, syntax, path.stat().st_size)
     if not group_length:
         raise ImageRefused("deflated DICOM file without FileMetaInformationGroupLength, expected where its data begins")
     inflated = _inflated(path, _META_BEGINS + group_length)
-    return _located(lambda: BytesIO(inflated), read_inflated, syntax, len(inflated))
+    return _located(lambda: BytesIO(inflated), _parsed_inflated, syntax, len(inflated))
 
 
-def _located(open_bytes: Callable[[], BinaryIO], parse: Callable[..., Dataset], syntax: UID, size: int) -> DataSet:
+def _located(
+    open_bytes: Callable[[], BinaryIO], parse: Callable[[BinaryIO], Dataset], syntax: UID, size: int
+) -> DataSet:
     with open_bytes() as file:
         try:
-            elements = parse(file, stop_before_pixels=True)
+            elements = parse(file)
         except Exception:  # pydicom raises many kinds on damaged files
             raise ImageRefused("the DICOM data set cannot be parsed: damaged, or written in another way") from None
         head = file.read(12)
         start = file.tell() - len(head)
-    keyword, representation, length, value = _element(head, elements.original_encoding[1] is not False)
+    keyword, representation, length, value = _element(head, _is_little_endian(elements))
     if keyword is None:
         raise ImageRefused("DICOM file without PixelData, expected an image")
     return DataSet(
@@ -84,12 +91,19 @@ def _located(open_bytes: Callable[[], BinaryIO], parse: Callable[..., Dataset], 
     )  # fmt: skip
 
 
-def read_inflated(file: BinaryIO, stop_before_pixels: bool) -> Dataset:
-    """Read a data set in Explicit VR Little Endian without file meta information, up to its pixels."""
-    assert stop_before_pixels
+def _parsed(file: BinaryIO) -> Dataset:
+    return pydicom.dcmread(file, stop_before_pixels=True)
+
+
+def _parsed_inflated(file: BinaryIO) -> Dataset:
+    """Explicit VR Little Endian, without file meta information in front."""
     elements = read_dataset(file, False, True, stop_when=lambda tag, vr, length: tag in _PIXELS)
     elements.set_original_encoding(False, True)
     return elements
+
+
+def _is_little_endian(elements: Dataset) -> bool:
+    return elements.original_encoding[1] is not False
 
 
 def _element(head: bytes, is_little_endian: bool) -> tuple[str | None, str, int | None, int]:

@@ -10,7 +10,7 @@ from .image_pixel import PALETTE, ImagePixel
 from .palette import through_palette
 
 
-def meant(decoded: Pixels, stored: ImagePixel, attributes: Attributes) -> Pixels:
+def meant(decoded: Pixels, stored: ImagePixel, attributes: Attributes, is_little_endian: bool) -> Pixels:
     """Make a frame's values [rows, columns] or [rows, columns, 3] of its decoded pixels. Raises ImageRefused for a
     palette that cannot be used."""
     if stored.is_float:
@@ -18,7 +18,7 @@ def meant(decoded: Pixels, stored: ImagePixel, attributes: Attributes) -> Pixels
     values = _masked(decoded, stored)
     if stored.photometric_interpretation != PALETTE:
         return values
-    return through_palette(values, attributes, is_little_endian=attributes.elements.original_encoding[1] is not False)
+    return through_palette(values, attributes, is_little_endian)
 
 
 def _masked(decoded: Pixels, stored: ImagePixel) -> Pixels:

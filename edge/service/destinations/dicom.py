@@ -19,7 +19,7 @@ from ..store import Store
 from ..store.outbox import Pending
 from . import DeliveryFailed
 from .dicom_codes import Codes
-from .dicom_objects import CLASSES, Site, can_be_referred_to
+from .dicom_objects import CLASSES, Site, Subject, can_be_referred_to
 from .dicom_overlay import has_a_place, parametric_map, segmentation
 from .dicom_picture import map_image
 from .dicom_report import structured_report
@@ -134,7 +134,7 @@ class DicomDestination:
         self._store.outbox.note_done(case.pending.id, self.name, kind)
 
     def _report(self, case: _Case) -> Dataset:
-        return structured_report(case.study.header, case.verdict, case.pending.id, self._site, case.maps)
+        return structured_report(self._subject(case), case.maps)
 
     def _picture(self, case: _Case) -> Dataset:
         verdict = case.verdict
@@ -144,8 +144,11 @@ class DicomDestination:
         if decoded.image is None:
             raise DeliveryFailed(f"no picture of the map: {decoded.refusal}")
         overlay = overlay_picture(verdict.map, decoded.image, _LONGER_SIDE)[..., ::-1]
-        return map_image(case.study.header, verdict, overlay, case.pending.id, self._site, expected)
+        return map_image(self._subject(case), overlay, expected)
 
     def _overlay(self, case: _Case, make: Callable[..., Dataset]) -> Dataset:
         expected = self._store.bundles.input_of(case.verdict.bundle.digest)
-        return make(case.study.header, case.verdict, case.pending.id, self._site, expected)
+        return make(self._subject(case), expected)
+
+    def _subject(self, case: _Case) -> Subject:
+        return Subject(case.study.header, case.verdict, case.pending.id, self._site)

@@ -27,7 +27,6 @@ from ...bundle.manifest import Input
 from ...study import PATIENT_AND_STUDY
 from ...verdict import Verdict
 from .dicom_codes import Codes, long_string
-from .machine import serial_number
 
 MANUFACTURER = "Fisherlens"
 _FIRST_SERIES = 9800
@@ -57,7 +56,7 @@ class Site:
     """The machine and the site as all their objects state them. serial_number: of the machine. codes: with the site's
     in place of ours."""
 
-    serial_number: str = field(default_factory=serial_number)
+    serial_number: str
     codes: Codes = field(default_factory=Codes)
 
 

@@ -3,6 +3,8 @@ needs an image that says where it lies, and a segmentation, which does not. Made
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 from highdicom import AlgorithmIdentificationSequence, VOILUTTransformation
@@ -14,12 +16,10 @@ from pydicom.sr.codedict import codes
 
 from ...bundle.manifest import Input
 from ...maps.picture import upsampled
-from ...study import read_study
-from ...verdict import CompactMap, Verdict
+from ...verdict import CompactMap
 from .dicom_codes import long_string, scheme, unit_of
 from .dicom_objects import (
     SERIES,
-    Site,
     Subject,
     can_be_referred_to,
     covered,
@@ -45,35 +45,21 @@ def has_a_place(header: Dataset) -> bool:
     return can_be_referred_to(header) and all(keyword in header for keyword in _PLACE)
 
 
-def parametric_map(
-    header: Dataset, verdict: Verdict, identifier: str, site: Site | None = None, expected: Input | None = None
-) -> Dataset:
+def parametric_map(subject: Subject, expected: Input | None = None) -> Dataset:
     """Make a parametric map, pixel for pixel over a frame that `has_a_place`, in the same study: the map's values,
     linear between the centres of its cells. expected: by which the frame became the image under the map; None for all
     of it."""
+    verdict = subject.verdict
     assert verdict.map is not None
-    subject = Subject(read_study(header, verdict.frame).header, verdict, identifier, site or Site())
     stored = 1 + np.rint(_shares(verdict.map, subject.header, expected) * (_LEVELS - 1))
     frame = _on_the_frame(stored.astype(np.uint16), subject.header)
     made = ParametricMap(
         source_images=[_placed(stand_in(subject, *frame.shape), subject.header)],
         pixel_array=frame,
-        series_instance_uid=subject.series_uid("parametric map"),
-        series_number=SERIES["parametric map"],
-        sop_instance_uid=subject.uid("parametric map"),
-        instance_number=subject.instance_number(),
-        manufacturer="",
-        manufacturer_model_name="",
-        software_versions="",
-        device_serial_number="",
         contains_recognizable_visual_features=False,
         real_world_value_mappings=[_mapping(verdict.map, subject)],
         voi_lut_transformations=[VOILUTTransformation(window_center=_LEVELS / 2, window_width=float(_LEVELS))],
-        contributing_equipment=[equipment(subject)],
-        content_label="MAP",
-        content_description=long_string(verdict.map.quantity),
-        series_description=long_string(f"Fisherlens: {verdict.map.kind} map, values"),
-        coding_schemes=[scheme()],
+        **_told(subject, "parametric map", "values"),
     )
     put_into_study(made, subject)
     _refer(made, subject)
@@ -81,14 +67,12 @@ def parametric_map(
     return made
 
 
-def segmentation(
-    header: Dataset, verdict: Verdict, identifier: str, site: Site | None = None, expected: Input | None = None
-) -> Dataset:
+def segmentation(subject: Subject, expected: Input | None = None) -> Dataset:
     """Make a segmentation, pixel for pixel over the frame of an image that `can_be_referred_to`, in the same study: the
     parts where the map is at least a quarter, a half and three quarters of the way from its lowest to its highest
     value. expected: as in `parametric_map`."""
+    verdict = subject.verdict
     assert verdict.map is not None
-    subject = Subject(read_study(header, verdict.frame).header, verdict, identifier, site or Site())
     shares = _on_the_frame(_shares(verdict.map, subject.header, expected), subject.header)
     source = stand_in(subject, *shares.shape)
     made = Segmentation(
@@ -96,25 +80,31 @@ def segmentation(
         pixel_array=np.stack([shares >= share for share in _SHARES], axis=-1)[None].astype(np.uint8),
         segmentation_type=SegmentationTypeValues.BINARY,
         segment_descriptions=[_segment(number, share, subject) for number, share in enumerate(_SHARES, 1)],
-        series_instance_uid=subject.series_uid("segmentation"),
-        series_number=SERIES["segmentation"],
-        sop_instance_uid=subject.uid("segmentation"),
-        instance_number=subject.instance_number(),
-        manufacturer="",
-        manufacturer_model_name="",
-        software_versions="",
-        device_serial_number="",
         omit_empty_frames=False,
-        contributing_equipment=[equipment(subject)],
-        content_label="MAP",
-        content_description=long_string(verdict.map.quantity),
-        series_description=long_string(f"Fisherlens: {verdict.map.kind} map, levels"),
-        coding_schemes=[scheme()],
+        **_told(subject, "segmentation", "levels"),
     )
     put_into_study(made, subject)
     _refer(made, subject)
     made.PatientOrientation = list(subject.header.get("PatientOrientation") or [])
     return made
+
+
+def _told(subject: Subject, kind: str, shown: str) -> dict[str, Any]:
+    """Give what highdicom is told of a map of either kind; equipment is stated by `put_into_study`."""
+    compact = subject.verdict.map
+    assert compact is not None
+    return {
+        "series_instance_uid": subject.series_uid(kind),
+        "series_number": SERIES[kind],
+        "sop_instance_uid": subject.uid(kind),
+        "instance_number": subject.instance_number(),
+        **dict.fromkeys(("manufacturer", "manufacturer_model_name", "software_versions", "device_serial_number"), ""),
+        "contributing_equipment": [equipment(subject)],
+        "content_label": "MAP",
+        "content_description": long_string(compact.quantity),
+        "series_description": long_string(f"Fisherlens: {compact.kind} map, {shown}"),
+        "coding_schemes": [scheme()],
+    }
 
 
 def _segment(number: int, share: float, subject: Subject) -> SegmentDescription:

@@ -11,25 +11,17 @@ from pydicom.valuerep import DSfloat
 
 from ...bundle.manifest import Input
 from ...maps.legend import enlargement, with_legend
-from ...study import read_study
-from ...verdict import CompactMap, Verdict
+from ...verdict import CompactMap
 from .dicom_codes import long_string
-from .dicom_objects import SERIES, Site, Subject, covered, equipment, put_into_study, source_images
+from .dicom_objects import SERIES, Subject, covered, equipment, put_into_study, source_images
 
 
-def map_image(
-    header: Dataset,
-    verdict: Verdict,
-    overlay: NDArray[np.uint8],
-    identifier: str,
-    site: Site | None = None,
-    expected: Input | None = None,
-) -> Dataset:
+def map_image(subject: Subject, overlay: NDArray[np.uint8], expected: Input | None = None) -> Dataset:
     """Make an RGB secondary capture of the map over the image with a legend beside it, in the same study. overlay:
     uint8 [rows, columns, 3], red first. expected: by which the frame became the image under the map; None for all of
     it."""
+    verdict = subject.verdict
     assert verdict.map is not None
-    subject = Subject(read_study(header, verdict.frame).header, verdict, identifier, site or Site())
     drawn = np.ascontiguousarray(with_legend(np.ascontiguousarray(overlay[..., ::-1]), verdict.map)[..., ::-1])
     picture = SCImage(
         pixel_array=drawn,

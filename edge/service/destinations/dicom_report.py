@@ -34,14 +34,12 @@ from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 from pydicom.uid import UID
 
-from ...study import read_study
-from ...verdict import CheckResult, Result, Verdict
+from ...verdict import CheckResult, Result
 from .dicom_codes import Codes, long_string, scheme, unit_of
 from .dicom_objects import (
     CLASSES,
     MANUFACTURER,
     SERIES,
-    Site,
     Subject,
     can_be_referred_to,
     derived_uid,
@@ -52,12 +50,9 @@ from .dicom_objects import (
 )
 
 
-def structured_report(
-    header: Dataset, verdict: Verdict, identifier: str, site: Site | None = None, maps: Sequence[str] = ()
-) -> Dataset:
-    """Make a Comprehensive SR of a verdict, in the study of `header`, which is the image's without its pixels. The
-    same identifier makes the same object. maps: kinds of objects of the verdict's map, which the report refers to."""
-    subject = Subject(read_study(header, verdict.frame).header, verdict, identifier, site or Site())
+def structured_report(subject: Subject, maps: Sequence[str] = ()) -> Dataset:
+    """Make a Comprehensive SR of a verdict, in the study of its image. The same subject makes the same object. maps:
+    kinds of objects of the verdict's map, which the report refers to."""
     report = ComprehensiveSR(
         evidence=[stand_in(subject), *_evidence(subject, maps)],
         content=_content(subject, maps),
@@ -68,7 +63,7 @@ def structured_report(
         is_complete=True,
         is_final=True,
         contributing_equipment=[equipment(subject)],
-        series_description=long_string(f"Fisherlens: {verdict.bundle.name}"),
+        series_description=long_string(f"Fisherlens: {subject.verdict.bundle.name}"),
         coding_schemes=[scheme()],
     )
     put_into_study(report, subject)

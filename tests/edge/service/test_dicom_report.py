@@ -26,7 +26,7 @@ from pydicom.sr.codedict import codes
 from fisherlens.edge.bundle.manifest import Input
 from fisherlens.edge.service.configuration import CodeTable
 from fisherlens.edge.service.destinations.dicom_codes import Codes
-from fisherlens.edge.service.destinations.dicom_objects import Site, can_be_referred_to
+from fisherlens.edge.service.destinations.dicom_objects import Site, Subject, can_be_referred_to
 from fisherlens.edge.service.destinations.dicom_overlay import has_a_place, parametric_map, segmentation
 from fisherlens.edge.service.destinations.dicom_picture import map_image
 from fisherlens.edge.service.destinations.dicom_report import structured_report
@@ -42,6 +42,13 @@ from .validators import dump, errors_between, errors_in, needs_validators
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:pydicom")
 
 SITE = Site("M-17")
+
+
+def subject(header: Dataset, verdict: Verdict, identifier: str, site: Site) -> Subject:
+    """What the service makes of an image's header as it is."""
+    return Subject(read_study(header, verdict.frame).header, verdict, identifier, site)
+
+
 MAPS = ("picture", "segmentation")
 GOLD = Result(
     name="threshold gold thickness, 0.10 mm", unit="um", value=1.5239, u_aleatoric=0.05, u_epistemic=0.02, u_input=0.01,
@@ -116,11 +123,11 @@ def overlay() -> np.ndarray:
 def objects(header: Dataset, verdict: Verdict = VERDICT, identifier: str = "id") -> dict[str, Dataset]:
     """All that goes to an archive of one verdict."""
     made = {
-        "report": structured_report(header, verdict, identifier, SITE, MAPS),
-        "picture": map_image(header, verdict, overlay(), identifier, SITE),
+        "report": structured_report(subject(header, verdict, identifier, SITE), MAPS),
+        "picture": map_image(subject(header, verdict, identifier, SITE), overlay()),
     }
     if can_be_referred_to(read_study(header, verdict.frame).header):
-        made["segmentation"] = segmentation(header, verdict, identifier, SITE)
+        made["segmentation"] = segmentation(subject(header, verdict, identifier, SITE))
     return made
 
 
@@ -193,7 +200,7 @@ def properties(report: Dataset, name: str) -> dict[str, tuple[float, str]]:
 
 
 def test_every_part_of_the_uncertainty_is_an_item_of_its_own_in_the_measurands_unit() -> None:
-    told = properties(structured_report(read_header(), VERDICT, "id", SITE), GOLD.name)
+    told = properties(structured_report(subject(read_header(), VERDICT, "id", SITE)), GOLD.name)
     upper, lower = (
         of.value for of in (codes.SCT.RangeOfUpperMeasurementUncertainty, codes.SCT.RangeOfLowerMeasurementUncertainty)
     )
@@ -210,7 +217,7 @@ def test_every_part_of_the_uncertainty_is_an_item_of_its_own_in_the_measurands_u
 
 
 def test_outcome_reasons_and_checks_are_items_of_their_own() -> None:
-    report = structured_report(read_header(), VERDICT, "id", SITE)
+    report = structured_report(subject(read_header(), VERDICT, "id", SITE))
     group = group_of(report)
     told = {of.name.value: of.value for of in group.get_measurements()}
     assert told["p-value of fisher_trace"] == 0.0012
@@ -234,7 +241,7 @@ def test_a_sites_codes_stand_in_the_place_of_ours() -> None:
         CodeTable(ours=GOLD.name, value="4711", scheme="99SITE", meaning="T 0.10"),
         CodeTable(ours="verdict-flagged", value="371928007", scheme="SCT", meaning="Not significant"),
     ]
-    report = structured_report(read_header(), VERDICT, "id", Site("M-17", Codes.of(tables)))
+    report = structured_report(subject(read_header(), VERDICT, "id", Site("M-17", Codes.of(tables))))
     assert properties(report, "T 0.10")["SU"] == (GOLD.u, "um")
     group = group_of(report)
     assert [of.value.value for of in group.get_qualitative_evaluations()] == ["371928007"]
@@ -242,7 +249,7 @@ def test_a_sites_codes_stand_in_the_place_of_ours() -> None:
 
 def test_a_result_that_is_no_number_is_told_in_words_and_the_report_is_made() -> None:
     results = [msgspec.structs.replace(GOLD, value=float("nan")), msgspec.structs.replace(GOLD, u=float("inf"))]
-    report = structured_report(read_header(), msgspec.structs.replace(VERDICT, results=results), "id", SITE)
+    report = structured_report(subject(read_header(), msgspec.structs.replace(VERDICT, results=results), "id", SITE))
     told = properties(hd.sr.srread(BytesIO(encoded(report))), GOLD.name)
     assert "std-uncertainty" not in told
     assert told["u-input"] == (GOLD.u_input, "um")
@@ -295,21 +302,20 @@ def test_the_report_leads_to_the_maps_and_has_them_as_evidence() -> None:
 def test_the_pictures_spacing_is_the_frames_over_its_pixels(
     header: dict[str, Any], expected: Input | None, keyword: str, spacing: float
 ) -> None:
-    picture = map_image(read_header(**header), VERDICT, overlay(), "id", SITE, expected)
+    picture = map_image(subject(read_header(**header), VERDICT, "id", SITE), overlay(), expected)
     assert picture.Rows == 512
     assert picture[keyword].value == pytest.approx([spacing, spacing])
 
 
 def test_where_the_images_spacing_is_unknown_the_pictures_is_too() -> None:
-    picture = map_image(read_header(ImagerPixelSpacing=b"0,1\\0,1"), VERDICT, overlay(), "id", SITE)
+    picture = map_image(subject(read_header(ImagerPixelSpacing=b"0,1\\0,1"), VERDICT, "id", SITE), overlay())
     assert "PixelSpacing" not in picture
 
 
 @pytest.mark.parametrize(("said", "expected"), [(b"NO", "NO"), (b"YES", "YES"), (None, "YES")])
 def test_what_is_burned_in_is_what_the_image_says_and_not_taken_for_nothing(said: bytes | None, expected: str) -> None:
-    assert (
-        map_image(read_header(BurnedInAnnotation=said), VERDICT, overlay(), "id", SITE).BurnedInAnnotation == expected
-    )
+    of = subject(read_header(BurnedInAnnotation=said), VERDICT, "id", SITE)
+    assert map_image(of, overlay()).BurnedInAnnotation == expected
 
 
 def placed() -> Dataset:
@@ -323,7 +329,7 @@ def placed() -> Dataset:
 def test_a_parametric_map_has_the_maps_values_where_the_image_lies(tmp_path: Path) -> None:
     assert has_a_place(placed())
     assert not has_a_place(read_header())
-    made = parametric_map(placed(), VERDICT, "id", SITE)
+    made = parametric_map(subject(placed(), VERDICT, "id", SITE))
     path = tmp_path / "map.dcm"
     path.write_bytes(encoded(made))
     assert errors_in(path) == []
@@ -338,7 +344,7 @@ def test_a_parametric_map_has_the_maps_values_where_the_image_lies(tmp_path: Pat
 def test_a_segmentation_lies_where_its_cells_were_cut_from() -> None:
     expected = Input(crop=(16, 16))
     compact = msgspec.structs.replace(MAP, rows=4, columns=4, codes=bytes([255] * 16))
-    made = segmentation(read_header(), msgspec.structs.replace(VERDICT, map=compact), "id", SITE, expected)
+    made = segmentation(subject(read_header(), msgspec.structs.replace(VERDICT, map=compact), "id", SITE), expected)
     frames = made.pixel_array
     assert frames.shape == (3, 32, 32)
     assert frames[:, 8:24, 8:24].all()
@@ -350,12 +356,12 @@ def test_objects_name_the_machine_and_the_time_of_the_judgement_with_its_zone() 
         assert made.DeviceSerialNumber == "M-17"
         assert (made.ContentDate, made.ContentTime) == ("20261126", "103000.123000")
         assert made.TimezoneOffsetFromUTC == "-0330"
-    one, other = (structured_report(read_header(), VERDICT, "id", Site(of)) for of in ("M-17", "M-18"))
+    one, other = (structured_report(subject(read_header(), VERDICT, "id", Site(of))) for of in ("M-17", "M-18"))
     assert one.SeriesInstanceUID != other.SeriesInstanceUID
     assert _observer(one) != _observer(other)
     bundle = msgspec.structs.replace(VERDICT.bundle, digest="sha256:" + "2" * 64)
     assert _observer(one) == _observer(
-        structured_report(read_header(), msgspec.structs.replace(VERDICT, bundle=bundle), "id", SITE)
+        structured_report(subject(read_header(), msgspec.structs.replace(VERDICT, bundle=bundle), "id", SITE))
     )
 
 
@@ -364,17 +370,15 @@ def _observer(report: Dataset) -> str:
     return uid
 
 
-@pytest.mark.parametrize(
-    "make", [structured_report, lambda header, verdict, *of: map_image(header, verdict, overlay(), *of), segmentation]
-)
+@pytest.mark.parametrize("make", [structured_report, lambda of: map_image(of, overlay()), segmentation])
 def test_the_same_verdict_is_the_same_bytes_whenever_it_is_made(
     make: Callable[..., Dataset], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    now = encoded(make(read_header(), VERDICT, "id", SITE))
+    now = encoded(make(subject(read_header(), VERDICT, "id", SITE)))
     moment = time.time() + 1e6
     monkeypatch.setattr(time, "time", lambda: moment)
     monkeypatch.setattr(hd.base, "datetime", _later(moment))
-    assert encoded(make(read_header(), VERDICT, "id", SITE)) == now
+    assert encoded(make(subject(read_header(), VERDICT, "id", SITE))) == now
 
 
 def _later(moment: float) -> Any:
@@ -404,7 +408,7 @@ _SCRIPT = """
 import sys
 from pathlib import Path
 from tests.edge.service.test_dicom_report import *
-made = [*objects(read_header()).values(), parametric_map(placed(), VERDICT, "id", SITE)]
+made = [*objects(read_header()).values(), parametric_map(subject(placed(), VERDICT, "id", SITE))]
 Path(sys.argv[1]).write_bytes(b"".join(encoded(of) for of in made))
 """
 
