@@ -9,12 +9,12 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 import msgspec
 
-from fisherlens.edge.bundle.manifest import Design, Input, Manifest
+from fisherlens.edge.bundle.manifest import Combination, Design, Input, Manifest
 
 from .calibration.accepted import ANY, PHOTOMETRIC, InputOptions, accepted, default_photometric
 from .calibration.images import Folder
@@ -23,6 +23,7 @@ from .heads import HEADS, Head, HeadOptions
 from .maps import MAPS
 
 if TYPE_CHECKING:
+    from .checks.judgement import Procedure
     from .heads.input_noise import InputNoise
     from .pipeline import Request
 
@@ -109,7 +110,12 @@ def _limits(
 @click.option("--name", help="The bundle's name; by default the output's.")
 @click.option("--bundle-version", default="1", show_default=True)
 @click.option("--check", "checks", multiple=True, type=click.Choice(list(CHECKS)), help="Repeat for several.")
-@click.option("--combine", is_flag=True, help="One statistic of all checks flags, not each with its share of alpha.")
+@click.option(
+    "--combination",
+    type=click.Choice(get_args(Combination)),
+    help="How several checks flag: each at its share of alpha, one statistic of all together, or a cascade, which "
+    "computes all but the first on doubtful images alone. By default a cascade; each, of checks that were asked for.",
+)
 @click.option(
     "--alpha",
     type=click.FloatRange(0, 1, True, True),
@@ -123,7 +129,7 @@ def _limits(
 @click.option(
     "--cost",
     type=click.FloatRange(1, min_open=True),
-    help="What the check may take, as a multiple of the forward pass: layers and probes are chosen for it.",
+    help="What checks may take on average, as a multiple of the forward pass: they are chosen for it.",
 )
 @click.option("--map", "map_kind", type=click.Choice(list(MAPS)), default="fisher", show_default=True)
 @click.option("--map-bytes", type=click.IntRange(1), default=2048, show_default=True, help="What a map may take.")
@@ -183,7 +189,7 @@ class ExportOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     name: str | None
     bundle_version: str
     checks: tuple[str, ...]
-    combine: bool
+    combination: Combination | None
     alpha: float
     coverage: float
     groups: int | None
@@ -292,10 +298,9 @@ def _request(head: Head, accepted: Input, output: Path, options: ExportOptions) 
         head=head,
         input=accepted,
         classes=tuple(options.classes.split(",")) if options.classes else (),
-        checks=_checks(options),
+        procedure=_procedure(options),
         input_noise=_input_noise(options),
         alpha=options.alpha,
-        combine=options.combine,
         coverage_probability=options.coverage,
         groups=options.groups,
         probes=options.probes,
@@ -306,10 +311,20 @@ def _request(head: Head, accepted: Input, output: Path, options: ExportOptions) 
     )
 
 
-def _checks(options: ExportOptions) -> tuple[str, ...]:
-    """Those asked for, in the table's order; by default within a budget those that can be cut to it."""
-    default = [name for name, kind in CHECKS.items() if (kind.default if options.cost is None else kind.by_layer)]
-    return tuple(name for name in CHECKS if name in (options.checks or default))
+def _procedure(options: ExportOptions) -> Procedure:
+    """The checks asked for, in the table's order, or the default ones."""
+    from .checks.judgement import Procedure
+    from .errors import CalibrationError
+    from .pipeline import DEFAULT
+
+    if options.cost is not None and (options.checks or options.combination):
+        raise CalibrationError(
+            "--cost with --check or --combination: a cost chooses the checks itself. Give the one or the other."
+        )
+    if not options.checks:
+        return DEFAULT if options.combination is None else replace(DEFAULT, combination=options.combination)
+    checks = tuple(name for name in CHECKS if name in options.checks)
+    return Procedure(checks, options.combination or "each")
 
 
 def _input_noise(options: ExportOptions) -> InputNoise | None:
@@ -329,8 +344,9 @@ def _input_noise(options: ExportOptions) -> InputNoise | None:
 
 
 def _described(design: Design) -> str:
+    first, *closer = design.checks
     return (
-        f"{design.cost:.2f} times the forward pass, {design.probes} probes, activations of {len(design.activations)} "
-        f"and parameters of {len(design.parameters)} layers, {100 * design.power:.0f} % detected, "
+        f"{first} of every image, {' and '.join(closer)} of {100 * design.doubtful:.0f} %: {design.cost:.2f} times the "
+        f"forward pass, {design.worst_cost:.2f} where doubtful; {100 * design.power:.0f} % detected, "
         f"AUROC {design.auroc:.3f}"
     )

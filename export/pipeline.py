@@ -34,11 +34,10 @@ from .calibration.collect import UsualRun, usual_run
 from .calibration.coverage import calibrated_coverage
 from .calibration.images import FITTING, Images
 from .calibration.targets import Targets
-from .checks import CHECKS
-from .checks.budget import choose
-from .checks.judgement import judge, measured
+from .checks import budget
+from .checks.judgement import Procedure, judge, measured
 from .checks.p_value import require_enough
-from .errors import CalibrationError, NetworkError
+from .errors import NetworkError
 from .fisher.fisher_graph import FisherGraph, fisher_graph
 from .graph.model import session
 from .graph.tape import shape_of
@@ -51,7 +50,8 @@ from .network.normalise import normalised
 from .network.source import Network
 from .progress import Progress
 
-DEFAULT_CHECKS = tuple(name for name, kind in CHECKS.items() if kind.default)
+DEFAULT = Procedure(("activation_profile", "rao_score"))
+"""What `models/study/` found best at its price: see export/README.md."""
 
 
 @dataclass(frozen=True)
@@ -59,12 +59,12 @@ class Request:
     """The wishes for a bundle, beside the networks and images.
 
     head: with its parameters; what is fitted to known values is fitted where targets are given. input_noise:
-    uncertainty of the image itself, propagated to the values. alpha: of all checks together, each gets
-    an equal share (Bonferroni); combine: one statistic of all of them flags instead. groups: of channels, at most,
+    uncertainty of the image itself, propagated to the values. procedure: the checks, and how several of them flag;
+    alpha: of all of it together. groups: of channels, at most,
     that the profile tells apart in a layer; None for as many as there are images for. probes: random
     probes of the Fisher information, 0 for all score factors, None to choose by their number. map_kind,
-    map_bytes: what the map shows, and how many bytes its codes may take. cost: what the checks may take,
-    as a multiple of the forward pass; then the probes are chosen too. tolerance: of the parity report.
+    map_bytes: what the map shows, and how many bytes its codes may take. cost: what the checks may take on average, as
+    a multiple of the forward pass; then the procedure is chosen for it. tolerance: of the parity report.
     """
 
     name: str
@@ -73,9 +73,8 @@ class Request:
     input: Input
     classes: tuple[str, ...] = ()
     input_noise: InputNoise | None = None
-    checks: tuple[str, ...] = DEFAULT_CHECKS
+    procedure: Procedure = DEFAULT
     alpha: float = 0.01
-    combine: bool = False
     coverage_probability: float = 0.95
     groups: int | None = None
     probes: int | None = None
@@ -97,18 +96,22 @@ def export(
 
     Raises ExportError: NetworkError, CalibrationError or ParityError; then nothing was written.
     """
-    require_enough(len(images), request.alpha, 1 if request.combine else len(request.checks))
+    require_enough(len(images), request.alpha, request.procedure.flagging)
     request = replace(request, head=_fitted_head(networks, images, targets, request.head, progress))
-    graph, budget = _designed(networks, images, request, progress)
-    written = measured(graph, request.checks)
-    usual = usual_run(graph.session, graph.outputs, written, graph.forward.outputs, images, progress)
+    graph = _differentiated(networks, images, request, progress)
+    written = measured(graph, request.procedure.checks if request.cost is None else budget.CHECKS)
+    columns = {name: check.values for name, check in written.items()}
+    usual = usual_run(graph.session, graph.outputs, columns, graph.forward.outputs, images, progress)
+    procedure, kept = request.procedure, None
+    if request.cost is not None:
+        procedure, kept = budget.choose(graph, written, usual, images, request.cost, request.alpha, progress)
     agreement = parity.compare(networks, images, usual.members, request.tolerance, progress)
     coverage = calibrated_coverage(usual, targets, request.coverage_probability)
-    judgement = judge(graph, written, usual, request.alpha, request.combine)
+    judgement = judge(graph.tape, written, usual, request.alpha, procedure)
     spec = grid(shape_of(graph.image), request.map_bytes, request.map_kind, MAPS[request.map_kind].quantity)
     codes, ends = add_map(graph, judgement.flagged, spec)
     model = graph.model({**graph.outputs, **judgement.outputs, "map": codes, "map_range": ends})
-    found = _Found(graph, usual, judgement.checks, coverage, spec, budget, agreement)
+    found = _Found(graph, usual, judgement.checks, coverage, spec, kept, agreement)
     described = _manifest(request, targets, found)
     golden = _with_outputs(Golden.near(images[0]()), model)
     _write(model, {METADATA_KEY: described, GOLDEN_KEY: golden, CALIBRATION_KEY: judgement.calibration}, path)
@@ -129,29 +132,19 @@ def _fitted_head(
     return head.fitted(outputs, targets.values, FITTING)
 
 
-def _designed(
-    networks: Sequence[Network], images: Images, request: Request, progress: Progress
-) -> tuple[FisherGraph, Budget | None]:
-    """The graph with all that the checks may use, or with what fits the budget."""
+def _differentiated(networks: Sequence[Network], images: Images, request: Request, progress: Progress) -> FisherGraph:
+    """The graph with all that checks may use: what none uses is left out of the file."""
     shape = images[0]().shape
     normal = [normalised(network, shape) for network in progress(networks, "normalise")]
 
-    def build(probes: int | None) -> FisherGraph:
-        return fisher_graph(
+    (graph,) = [
+        fisher_graph(
             normal, request.head, probes,
             input_noise=request.input_noise, groups=request.groups, fitting=len(images) // 2,
-        )  # fmt: skip
-
-    if request.cost is None:
-        (whole,) = [build(probes) for probes in progress([request.probes], "differentiate")]
-        return whole, None
-    if not (len(request.checks) == 1 and CHECKS[request.checks[0]].by_layer):
-        cut = ", ".join(f"--check {name}" for name, kind in CHECKS.items() if kind.by_layer)
-        raise CalibrationError(
-            f"a cost with checks {', '.join(request.checks)}; a budget is kept by leaving layers out of a check. "
-            f"Give {cut} alone."
         )
-    return choose(build, images, request.cost, request.alpha, progress)
+        for probes in progress([request.probes], "differentiate")
+    ]  # fmt: skip
+    return graph
 
 
 @dataclass(frozen=True)

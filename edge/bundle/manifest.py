@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import msgspec
@@ -11,6 +12,10 @@ GOLDEN_KEY = "fisherlens.golden"
 CALIBRATION_KEY = "fisherlens.calibration"
 FORMAT = 2
 """Version of the contract between file and runtime."""
+
+Combination = Literal["each", "together", "cascade"]
+"""How several checks flag: each with its share of alpha (Bonferroni), one statistic of all of them, or a cascade: one
+that computes all but the first on doubtful images alone."""
 
 
 class Input(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -65,10 +70,20 @@ class Coverage(msgspec.Struct, frozen=True, kw_only=True):
     calibration_size: int
 
 
+class Watched(msgspec.Struct, frozen=True, kw_only=True):
+    """Features that stand side by side in the graph's `deviation`: the same quantity, in words, of so many channels of
+    a layer or groups of them."""
+
+    layer: str
+    quantity: str
+    count: int
+
+
 class Check(msgspec.Struct, frozen=True, kw_only=True):
     """One check, in the order of the graph's `statistic` and `p_value`: it flags where the p-value
     is at or below alpha. calibration_size: usual images that the p-value counts over. meaning: what is said of an
-    image that is flagged, behind the check's name. flags: whether it flags, or is shown only.
+    image that is flagged, behind the check's name. flags: whether it flags, or is shown only. watched: the features
+    that it rests on, of all checks one after the other in the graph's `deviation`.
     """
 
     name: str
@@ -76,6 +91,7 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     calibration_size: int
     meaning: str = ""
     flags: bool = True
+    watched: tuple[Watched, ...] = ()
 
     def __post_init__(self) -> None:
         """Fill in what manifests of before do not say: their words stood on the device, and an alpha of 0 meant a
@@ -97,10 +113,12 @@ _MEANINGS_BEFORE = {
 
 
 class Calibration(msgspec.Struct, frozen=True, kw_only=True):
-    """The statistics of the usual images that the p-values count over, for each check by name; under CALIBRATION_KEY
-    in the file's metadata."""
+    """The statistics of the usual images that the p-values count over, for each check by name; and for checks that
+    watch features the smallest and the largest deviation of each on these images. Under CALIBRATION_KEY in the file's
+    metadata."""
 
     statistics: dict[str, list[float]]
+    ranges: dict[str, list[tuple[float, float]]] = {}
 
 
 class Map(msgspec.Struct, frozen=True, kw_only=True):
@@ -123,26 +141,30 @@ class Fisher(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Design(msgspec.Struct, frozen=True, kw_only=True):
-    """A choice of what the Fisher profile is made of: probes, and the layers whose parameters, activations
-    and energies count (the energies of the networks' outputs always do).
+    """A cascade: the first check of every image, the others of so large a share of usual images, which the first finds
+    doubtful.
 
-    cost: of image to check, as a multiple of the forward pass on the exporting machine, one thread.
-    power: share of perturbed images flagged at the bundle's alpha. auroc: area under the ROC curve of
-    perturbed against usual images.
+    cost: of an image on average, as a multiple of the forward pass on the exporting machine, one thread; worst_cost:
+    of one that is doubtful. power: share of perturbed images flagged at the bundle's alpha. auroc: area under the ROC
+    curve of perturbed against usual images.
     """
 
-    probes: int
-    parameters: tuple[str, ...]
-    activations: tuple[str, ...]
-    energies: tuple[str, ...]
+    checks: tuple[str, ...] = ("fisher_profile",)
+    doubtful: float = 1.0
     cost: float
+    worst_cost: float = math.nan
     power: float
     auroc: float
 
+    def __post_init__(self) -> None:
+        """Fill in what manifests of before do not say, whose one check was computed of every image."""
+        if math.isnan(self.worst_cost):
+            msgspec.structs.force_setattr(self, "worst_cost", self.cost)
+
 
 class Budget(msgspec.Struct, frozen=True, kw_only=True):
-    """The limit on what the check may cost, and what that gave up: the chosen design, and the best one
-    that was seen at any cost. Both were measured on so many `images` with a stand-in perturbation."""
+    """The limit on what checks may cost on average, and what that gave up: the chosen design, and the best one that was
+    seen at any cost. Both were measured on so many `images` with a stand-in perturbation."""
 
     limit: float
     chosen: Design

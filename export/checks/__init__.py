@@ -1,27 +1,34 @@
-"""Checks: statistics of the Fisher quantities, and the p-values by which they flag. One row a kind."""
+"""Checks: statistics of an image, and the p-values by which they flag. One row a kind, from the cheapest on."""
 
 from __future__ import annotations
 
-from .kind import CheckKind, Statistic
-from .profile import fitted_profile, profile_features
+from .activation_profile import activation_features
+from .fisher_profile import profile_features
+from .kind import CheckKind
+from .profile import fitted_profile
+from .rao_score import score_features
 from .scalars import disagreement, form, largest_eigenvalue, trace
 
 CHECKS: dict[str, CheckKind] = {
-    "fisher_trace": CheckKind(trace, "Fisher information is larger than on nearly all usual images", default=True),
-    "fisher_form": CheckKind(form, "the prediction's entropy depends on the parameters as on hardly any usual image"),
-    "largest_eigenvalue": CheckKind(
-        largest_eigenvalue, "a small change of the image changes the result as on hardly any usual image"
+    "activation_profile": CheckKind(
+        activation_features, "the network's channels respond as to hardly any usual image", fitted_profile
     ),
     "ensemble_disagreement": CheckKind(
         disagreement, "the networks of the ensemble disagree as on hardly any usual image"
     ),
+    "rao_score": CheckKind(
+        score_features, "the result pulls at the network's channels as on hardly any usual image", fitted_profile
+    ),
+    "fisher_trace": CheckKind(trace, "Fisher information is larger than on nearly all usual images"),
     "fisher_profile": CheckKind(
         profile_features,
         "Fisher information is spread over the network's layers as on hardly any usual image",
         fitted_profile,
-        default=True,
-        by_layer=True,
+    ),
+    "fisher_form": CheckKind(form, "the prediction's entropy depends on the parameters as on hardly any usual image"),
+    "largest_eigenvalue": CheckKind(
+        largest_eigenvalue, "a small change of the image changes the result as on hardly any usual image"
     ),
 }
 
-__all__ = ["CHECKS", "CheckKind", "Statistic"]
+__all__ = ["CHECKS", "CheckKind"]

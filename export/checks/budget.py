@@ -1,17 +1,16 @@
-"""What a check may cost: of all profiles that fit within a multiple of the forward pass the one that
-tells a stand-in perturbation from usual images best.
+"""What checks may cost: of all closer looks, and shares of images that get one, the best within a multiple of the
+forward pass.
 
-A reverse pass costs what lies between the outputs and the last layer that it reaches, so that layers
-are left out from the image's side; a layer's parameters cost about as much as its activations again.
-What each design detects is measured on the calibration images, what it costs on this machine.
+Every design begins with the forward-only check, and holds a Fisher-based one for the images that are doubtful by it.
+The share of those is what the cost leaves for it. What a design detects is measured on the calibration images, what it
+costs on this machine.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,164 +19,102 @@ from fisherlens.edge.bundle import Session
 from fisherlens.edge.bundle.manifest import Budget, Design
 from fisherlens.edge.p_value import p_values
 
-from ..calibration.collect import collect
-from ..calibration.images import COUNTING, FITTING, Images
+from ..calibration.collect import Columns, UsualRun, collect
+from ..calibration.images import COUNTING, Images
 from ..errors import CalibrationError
 from ..fisher.fisher_graph import FisherGraph
-from ..fisher.profile import Selection
 from ..progress import Progress
-from .kind import evaluated
-from .profile import fitted_profile
+from .judgement import Procedure, fitted_checks
+from .kind import Measured, evaluated
 from .roc import area_under_roc
+
+FIRST = "activation_profile"
+CLOSER: tuple[tuple[str, ...], ...] = (("rao_score",), ("rao_score", "fisher_profile"))
+"""What a doubtful image is looked at by, from the cheapest on."""
+
+CHECKS = (FIRST, *CLOSER[-1])
+"""All checks that designs are made of."""
+
+LEAST_DOUBTFUL = 2.0
+"""Images that are looked at more closely, at least, as a multiple of those that may be flagged."""
 
 PERTURBED = 100
 """Images that are perturbed to measure detection."""
 
 SIZES = tuple(2.0 ** (-k / 2) for k in range(20, 0, -1))
-"""Perturbations tried, from small to large, as shares of the images' standard deviation, until
-everything together detects `DETECTED` of them: then designs differ."""
+"""Perturbations tried, from small to large, as shares of the images' standard deviation, until everything together
+detects `DETECTED` of them: then designs differ."""
 
 DETECTED = 0.7
-PROBES = (1, 2, 4)
 RUNS = 15
 
 
 @dataclass(frozen=True)
-class _Candidate:
-    """A design with what it detects; cost and graph are measured when its turn comes."""
+class Closer:
+    """A closer look with its cost. whole: of an image that gets it, as a multiple of the forward pass."""
 
-    graph: FisherGraph
-    probes: int
-    power: float
-    auroc: float
-
-
-class _Whole:
-    """The graph with everything in it, and the features of images by it."""
-
-    def __init__(self, graph: FisherGraph) -> None:
-        self.graph = graph
-        self._session = graph.session({"features": graph.features, "regressors": graph.readout.regressors})
-
-    def features(self, images: Images, progress: Progress) -> tuple[NDArray, NDArray]:
-        """Features and regressors, [images, ...] each."""
-        found = collect(self._session, images, progress, "measure detection")
-        return found["features"], found["regressors"]
+    checks: tuple[str, ...]
+    whole: float
 
 
 def choose(
-    build: Callable[[int], FisherGraph], images: Images, limit: float, alpha: float, progress: Progress
-) -> tuple[FisherGraph, Budget]:
-    """The best design whose graph takes at most `limit` times as long as the forward pass.
-
-    build: the whole graph with so many probes. Raises CalibrationError where not even the cheapest
-    design fits, or no design can be fitted to so few images.
-    """
-    wholes = {probes: _Whole(build(probes)) for probes in progress(PROBES, "differentiate")}
-    whole = wholes[1].graph
-    forward = _Timed(whole, images[0]())
-    cheapest = forward.ratio(whole.with_only(min(_selections(whole.selection), key=lambda selection: selection.size)))
-    if cheapest > limit:  # told before detection is measured, which takes longer
-        raise _too_dear(limit, cheapest)
-    size, perturbed = _perturbed(wholes[1], images, alpha, progress)
-    candidates = [c for p, whole in wholes.items() for c in _candidates(whole, p, images, perturbed, alpha, progress)]
-    if not candidates:
-        raise CalibrationError(f"{len(images)} calibration images are too few for any profile. Give more images.")
-    candidates.sort(key=lambda c: (-c.auroc, c.probes, c.graph.selection.size))
-    chosen, cost = _first_within(candidates, forward, limit, progress)
-    if chosen is None:
-        raise _too_dear(limit, cheapest)
-    best = candidates[0]
-    budget = Budget(
-        limit=limit,
-        chosen=_design(chosen, cost),
-        best=_design(best, forward.ratio(best.graph)),
-        perturbation=f"{size:.2g} standard deviations of the image along the sign of a score factor's gradient",
-        images=len(perturbed),
-    )
-    return chosen.graph, budget
-
-
-def _too_dear(limit: float, cheapest: float) -> CalibrationError:
-    return CalibrationError(
-        f"a cost of {limit:g} times the forward pass cannot be kept: the cheapest check takes {cheapest:.3g} times"
-    )
-
-
-def _perturbed(
-    whole: _Whole, images: Images, alpha: float, progress: Progress
-) -> tuple[float, list[NDArray[np.float32]]]:
-    """Images that are changed the way that changes the network's result most, by as little as the whole
-    profile detects: their size, and they themselves."""
-    counted = [read() for read in images[COUNTING][:PERTURBED]]
-    session = whole.graph.session({"gradient": whole.graph.information.gradient}, threads=1)
-    signs = [np.sign(session.run(None, {"image": image})[0]) for image in progress(counted, "perturb")]
-    scale = float(np.std(np.stack(counted)))
-    usual = whole.features(images, progress)
-    for size in SIZES:
-        changed = [(c + size * scale * s).astype(np.float32) for c, s in zip(counted, signs, strict=True)]
-        features = whole.features([lambda x=x: x for x in changed], progress)  # type: ignore[misc]
-        found = _detection(usual, features, list(range(usual[0].shape[1])), alpha)
-        if found is None or found[0] >= DETECTED:
-            break
-    return size, changed
-
-
-def _candidates(
-    whole: _Whole,
-    probes: int,
+    graph: FisherGraph,
+    written: Mapping[str, Measured],
+    usual: UsualRun,
     images: Images,
-    perturbed: Sequence[NDArray[np.float32]],
+    limit: float,
     alpha: float,
     progress: Progress,
-) -> list[_Candidate]:
-    usual = whole.features(images, progress)
-    changed = whole.features([lambda x=x: x for x in perturbed], progress)  # type: ignore[misc]
-    graph, found = whole.graph, []
-    for selection in _selections(graph.selection):
-        detected = _detection(usual, changed, selection.columns(graph.information), alpha)
-        if detected is not None and (probes == 1 or selection.activations):
-            found.append(_Candidate(graph.with_only(selection), probes, *detected))
-    return found
+) -> tuple[Procedure, Budget]:
+    """The procedure that detects most of what takes at most `limit` times as long as the forward pass on average.
+
+    written: all of CHECKS, as usual measured them. Raises CalibrationError where
+    not even the cheapest design fits.
+    """
+    first, closer = _costs(graph, written, images[0](), progress)
+    least = LEAST_DOUBTFUL * alpha
+    within = [(look, min(1.0, (limit - first) / max(look.whole - first, 1e-9))) for look in closer]
+    within = [(look, share) for look, share in within if share >= least]
+    if not within:
+        cheapest = first + least * (closer[0].whole - first)
+        raise CalibrationError(
+            f"a cost of {limit:g} times the forward pass cannot be kept: the cheapest procedure takes {cheapest:.3g} "
+            "times"
+        )
+    size, changed = _perturbed(graph, written, usual, images, alpha, progress)
+    designs = [_design(written, usual, changed, first, look, share, alpha) for look, share in within]
+    best = max((_design(written, usual, changed, first, look, 1.0, alpha) for look in closer), key=_merit)
+    chosen = max(designs, key=_merit)
+    budget = Budget(
+        limit=limit,
+        chosen=chosen,
+        best=max(best, chosen, key=_merit),
+        perturbation=f"{size:.2g} standard deviations of the image along the sign of the result's gradient",
+        images=len(next(iter(changed.values()))[0]),
+    )
+    return Procedure(chosen.checks, doubtful=chosen.doubtful), budget
 
 
-def _selections(whole: Selection) -> list[Selection]:
-    """Selections to try: the last `depth` layers' activations, the last `inner` of these layers' parameters, all
-    energies after the first `skipped`. Layers near the image cost most."""
-    count = len(whole.activations)
-    depths = sorted({round(count * share) for share in (0, 1 / 8, 1 / 4, 1 / 2, 3 / 4, 1)} | {1})
-    return [
-        Selection(whole.parameters[count - inner :], whole.activations[count - depth :], whole.energies[skipped:])
-        for depth, inner, skipped in product(depths, depths, (0, count // 2, 3 * count // 4))
-        if inner <= depth
-    ]
-
-
-def _detection(
-    usual: tuple[NDArray, NDArray], changed: tuple[NDArray, NDArray], columns: list[int], alpha: float
-) -> tuple[float, float] | None:
-    """Share of changed images flagged at alpha, and the area under the ROC curve; None where there are
-    too few images for so many features."""
-    features, regressors = usual[0][:, columns], usual[1]
-    try:
-        statistic = fitted_profile([features[FITTING], regressors[FITTING]])
-    except CalibrationError:
-        return None
-    of_usual = evaluated(statistic, [features[COUNTING], regressors[COUNTING]])
-    of_changed = evaluated(statistic, [changed[0][:, columns], changed[1]])
-    power = float(np.mean(p_values(of_usual, of_changed) <= alpha))
-    return power, area_under_roc(of_usual, of_changed)
+def _costs(
+    graph: FisherGraph, written: Mapping[str, Measured], image: NDArray[np.float32], progress: Progress
+) -> tuple[float, list[Closer]]:
+    """The cost of the first check alone, and of closer looks, by timing the graphs that they need."""
+    timed = _Timed(graph, image)
+    chains = [(FIRST,), *((FIRST, *look) for look in CLOSER)]
+    first, *closer = [timed.ratio([written[name] for name in chain]) for chain in progress(chains, "measure cost")]
+    return first, [Closer(look, max(whole, first)) for look, whole in zip(CLOSER, closer, strict=True)]
 
 
 class _Timed:
     """Time of graphs as a multiple of one forward pass, run by run in turn."""
 
-    def __init__(self, reference: FisherGraph, image: NDArray[np.float32]) -> None:
-        self._image = image
-        self._reference = reference.session(reference.outputs, threads=1)
+    def __init__(self, graph: FisherGraph, image: NDArray[np.float32]) -> None:
+        self._graph, self._image = graph, image
+        self._reference = graph.session(graph.outputs, threads=1)
 
-    def ratio(self, graph: FisherGraph) -> float:
-        other = graph.session({**graph.outputs, "features": graph.features}, threads=1)
+    def ratio(self, checks: Sequence[Measured]) -> float:
+        values = {f"{i}.{j}": value for i, check in enumerate(checks) for j, value in enumerate(check.values)}
+        other = self._graph.session({**self._graph.outputs, **values}, threads=1)
         pairs = [(self._seconds(other), self._seconds(self._reference)) for _ in range(RUNS)]
         return float(np.median([ours / theirs for ours, theirs in pairs[2:]]))
 
@@ -187,37 +124,55 @@ class _Timed:
         return time.perf_counter() - start
 
 
-def _first_within(
-    candidates: Sequence[_Candidate], forward: _Timed, limit: float, progress: Progress
-) -> tuple[_Candidate | None, float]:
-    """The first candidate within the limit, and its cost."""
-    costly: list[_Candidate] = []
-    for candidate in progress(candidates, "measure cost"):
-        if any(_includes(candidate, other) for other in costly):
-            continue
-        cost = forward.ratio(candidate.graph)
-        if cost <= limit:
-            return candidate, cost
-        costly.append(candidate)
-    return None, float("nan")
+def _perturbed(
+    graph: FisherGraph,
+    written: Mapping[str, Measured],
+    usual: UsualRun,
+    images: Images,
+    alpha: float,
+    progress: Progress,
+) -> tuple[float, Mapping[str, Columns]]:
+    """What is measured of images that are changed the way that changes the network's result most, by as little as
+    everything together detects; and the size of that change."""
+    counted = [read() for read in images[COUNTING][:PERTURBED]]
+    session = graph.session({"gradient": graph.information.gradient}, threads=1)
+    signs = [np.sign(session.run(None, {"image": image})[0]) for image in progress(counted, "perturb")]
+    scale = float(np.std(np.stack(counted)))
+    values = {f"{name}/{i}": value for name, check in written.items() for i, value in enumerate(check.values)}
+    opened = graph.session(values)
+    *_, whole = fitted_checks(written, usual, Procedure(tuple(written), "together"))
+    for size in SIZES:
+        changed = [(image + size * scale * sign).astype(np.float32) for image, sign in zip(counted, signs, strict=True)]
+        found = collect(opened, [lambda x=x: x for x in changed], progress, "measure detection")  # type: ignore[misc]
+        columns = {name: [found[f"{name}/{i}"] for i in range(len(c.values))] for name, c in written.items()}
+        statistics = evaluated(whole.statistic, [column for name in written for column in columns[name]]).statistics
+        if np.mean(p_values(whole.counting.statistics, statistics) <= alpha) >= DETECTED:
+            break
+    return size, columns
 
 
-def _includes(one: _Candidate, other: _Candidate) -> bool:
-    """Whether one design computes all that the other does."""
-    a, b = one.graph.selection, other.graph.selection
-    pairs = ((a.parameters, b.parameters), (a.activations, b.activations), (a.energies, b.energies))
-    return one.probes >= other.probes and all(set(more) >= set(less) for more, less in pairs)
-
-
-def _design(candidate: _Candidate, cost: float) -> Design:
-    names = [layer.name for layer in candidate.graph.forward.layers]
-    selection = candidate.graph.selection
+def _design(
+    written: Mapping[str, Measured],
+    usual: UsualRun,
+    changed: Mapping[str, Columns],
+    first: float,
+    closer: Closer,
+    doubtful: float,
+    alpha: float,
+) -> Design:
+    checks = (FIRST, *closer.checks)
+    *_, check = fitted_checks({name: written[name] for name in checks}, usual, Procedure(checks, doubtful=doubtful))
+    statistics = evaluated(check.statistic, [column for name in checks for column in changed[name]]).statistics
     return Design(
-        probes=candidate.probes if selection.activations else 0,
-        parameters=tuple(names[i] for i in selection.parameters),
-        activations=tuple(names[i] for i in selection.activations),
-        energies=tuple(names[i] for i in selection.energies if i < len(names)),
-        cost=cost,
-        power=candidate.power,
-        auroc=candidate.auroc,
+        checks=checks,
+        doubtful=doubtful,
+        cost=first + doubtful * (closer.whole - first),
+        worst_cost=closer.whole,
+        power=float(np.mean(p_values(check.counting.statistics, statistics) <= alpha)),
+        auroc=area_under_roc(check.counting.statistics, statistics),
     )
+
+
+def _merit(design: Design) -> tuple[float, float]:
+    """What designs are chosen by: the area under the ROC curve, at equal areas the cost."""
+    return (round(design.auroc, 3), -design.cost)

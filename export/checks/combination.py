@@ -1,33 +1,110 @@
-"""One statistic of several checks: how far all of them together are above what is usual."""
+"""One statistic of several checks: of all of them on every image, or of the dearer ones on doubtful images alone."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate, pairwise
 
 import numpy as np
 import onnx_ir as ir
+from numpy.typing import NDArray
 
 from ..calibration.collect import Columns
-from ..graph.tape import TINY, Tape
-from .kind import Statistic
-from .profile import ROUNDING
+from ..graph.tape import TINY, Tape, shape_of
+from .kind import Statistic, Written
 
-COMBINED = "combined"
-MEANING = "the checks together are as far from usual as on hardly any usual image"
+_LEAST_SPREAD = 1e-3
+"""Standard deviation of a usual logarithm that rounding may cause."""
 
 
-def fitted_combination(statistics: Columns) -> Statistic:
-    """Fit the usual logarithms of m statistics, [n] each.
+@dataclass(frozen=True)
+class Usual:
+    """Mean and standard deviation of the logarithms of m statistics on usual images, float64 [m]."""
 
-    The statistic adds up the squared standardised logarithms of those that are above what is usual.
+    mean: NDArray[np.float64]
+    deviation: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, statistics: Columns) -> Usual:
+        """Fit to m statistics of usual images, [n] each."""
+        logarithms = np.log(np.maximum(np.stack(statistics, axis=1).astype(np.float64), TINY))
+        return cls(logarithms.mean(axis=0), np.maximum(logarithms.std(axis=0), _LEAST_SPREAD))
+
+    def quantile_of_first(self, statistics: NDArray[np.float32], share: float) -> float:
+        """The quantile of the first statistic's standardised logarithms, of usual images [n]."""
+        logarithms = np.log(np.maximum(statistics.astype(np.float64), TINY))
+        return float(np.quantile((logarithms - self.mean[0]) / self.deviation[0], share))
+
+    def standardised(self, tape: Tape, statistics: Sequence[ir.Value]) -> ir.Value:
+        """Write the standardised logarithms of the statistics, [m]: no power of an image's statistic is lost in them,
+        as p-values lose what is beyond all usual images."""
+        stacked = tape.Concat(*(tape.Unsqueeze(value, [0]) for value in statistics), axis=0)
+        logarithms = tape.Log(tape.Max(stacked, TINY))
+        return tape.Div(tape.Sub(logarithms, tape.floats(self.mean)), tape.floats(self.deviation))
+
+
+def _together(tape: Tape, standardised: ir.Value) -> ir.Value:
+    """The squares of those that are above what is usual, added up."""
+    return tape.ReduceSumSquare(tape.Relu(standardised), keepdims=0)
+
+
+@dataclass(frozen=True)
+class Together:
+    """The checks' statistics, fitted, with what is usual of them. sizes: how many measured values each takes."""
+
+    statistics: tuple[Statistic, ...]
+    sizes: tuple[int, ...]
+    usual: Usual
+
+    def write(self, tape: Tape, values: Sequence[ir.Value], /) -> Written:
+        written = [s.write(tape, part) for s, part in zip(self.statistics, _parts(values, self.sizes), strict=True)]
+        statistic = _together(tape, self.usual.standardised(tape, [one.statistic for one in written]))
+        return Written(statistic, _joined(tape, [one.deviations for one in written]))
+
+
+@dataclass(frozen=True)
+class Cascade:
+    """The first check's statistic decides whether an image is doubtful: then all of them together are computed, in a
+    branch of an If, else nothing more. Doubtful images come after all others, so that it is one statistic.
+
+    limit: standardised logarithm from which an image is doubtful. watched: the features of each check.
     """
-    logarithms = np.log(np.maximum(np.stack(statistics, axis=1).astype(np.float64), TINY))
-    mean, deviation = logarithms.mean(axis=0), np.maximum(logarithms.std(axis=0), ROUNDING)
 
-    def write(tape: Tape, values: Sequence[ir.Value]) -> ir.Value:
-        stacked = tape.Concat(*(tape.Unsqueeze(value, [0]) for value in values), axis=0)
-        found = tape.Log(tape.Max(stacked, TINY))
-        deviations = tape.Div(tape.Sub(found, tape.floats(mean)), tape.floats(deviation))
-        return tape.ReduceSumSquare(tape.Relu(deviations), keepdims=0)
+    together: Together
+    limit: float
+    watched: tuple[int, ...]
 
-    return write
+    def write(self, tape: Tape, values: Sequence[ir.Value], /) -> Written:
+        first, *others = _parts(values, self.together.sizes)
+        of_first = self.together.statistics[0].write(tape, first)
+        usual = Usual(self.together.usual.mean[:1], self.together.usual.deviation[:1])
+        beyond = tape.Sub(tape.Squeeze(usual.standardised(tape, [of_first.statistic]), [0]), self.limit)
+        closer, enough = (ir.Graph([], [], nodes=[], name=name) for name in ("closer", "enough"))
+        self._close(Tape(closer), of_first, others)
+        passed = Tape(enough)
+        enough.outputs.extend([passed.Identity(beyond), passed.zeros((sum(self.watched[1:]),))])
+        # A statistic that is no number is doubtful.
+        statistic, of_others = tape.If(
+            tape.Not(tape.LessOrEqual(beyond, 0.0)), outputs=2, then_branch=closer, else_branch=enough
+        )
+        statistic.dtype, statistic.shape = tape.dtype, ir.Shape(())
+        of_others.dtype, of_others.shape = tape.dtype, ir.Shape((sum(self.watched[1:]),))
+        return Written(statistic, _joined(tape, [of_first.deviations, of_others]))
+
+    def _close(self, tape: Tape, of_first: Written, others: Sequence[Sequence[ir.Value]]) -> None:
+        """Write the branch that looks more closely."""
+        written = [s.write(tape, part) for s, part in zip(self.together.statistics[1:], others, strict=True)]
+        statistics = [of_first.statistic, *(one.statistic for one in written)]
+        statistic = _together(tape, self.together.usual.standardised(tape, statistics))
+        deviations = _joined(tape, [one.deviations for one in written])
+        tape.graph.outputs.extend([statistic, tape.zeros((0,)) if deviations is None else deviations])
+
+
+def _parts(values: Sequence[ir.Value], sizes: Sequence[int]) -> list[Sequence[ir.Value]]:
+    return [values[start:end] for start, end in pairwise(accumulate(sizes, initial=0))]
+
+
+def _joined(tape: Tape, deviations: Sequence[ir.Value | None]) -> ir.Value | None:
+    found = [one for one in deviations if one is not None and shape_of(one) != (0,)]
+    return None if not found else found[0] if len(found) == 1 else tape.Concat(*found, axis=0)

@@ -2,120 +2,177 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from fisherlens.edge.bundle.manifest import Calibration, Check
+from fisherlens.edge.bundle.manifest import Calibration, Check, Combination, Watched
 
 from ..calibration.collect import Columns, UsualRun
 from ..fisher.fisher_graph import FisherGraph
 from ..graph.tape import Tape
 from . import CHECKS
-from .combination import COMBINED, MEANING, fitted_combination
-from .kind import CheckKind, Statistic, evaluated
+from .combination import Cascade, Together, Usual
+from .kind import Evaluated, Measured, Statistic, evaluated
 from .p_value import p_value
+
+MEANINGS: dict[Combination, tuple[str, str]] = {
+    "together": ("combined", "the checks together are as far from usual as on hardly any usual image"),
+    "cascade": ("cascade", "looked at more closely, the image is as far from usual as hardly any usual image"),
+}
+"""Name and meaning of the check that the combination makes."""
 
 
 @dataclass(frozen=True)
-class CalibratedCheck:
-    """A check's statistic in the graph, and on the usual images that fit [n] and that count [n]. flags: whether it
-    flags where its p-value is at most alpha, or is shown only."""
+class Procedure:
+    """The checks, from the first on, and how several of them flag: each with its share of alpha (Bonferroni), one
+    statistic of all together, or in a cascade one that computes all but the first on doubtful images alone.
+
+    doubtful: share of usual images that a cascade looks at more closely.
+    """
+
+    checks: tuple[str, ...]
+    combination: Combination = "cascade"
+    doubtful: float = 0.1
+
+    @property
+    def flagging(self) -> int:
+        """The number of checks that flag by themselves."""
+        return len(self.checks) if self.combination == "each" else 1
+
+
+@dataclass(frozen=True)
+class FittedCheck:
+    """A check fitted to usual images. values: what its statistic is made of, in the graph; counting: it of the usual
+    images that count."""
 
     name: str
     meaning: str
-    statistic: ir.Value
-    fitting: NDArray[np.float32]
-    counting: NDArray[np.float32]
-    flags: bool
+    statistic: Statistic
+    values: tuple[ir.Value, ...]
+    watched: tuple[Watched, ...]
+    counting: Evaluated
+    flags: bool = True
     alpha: float = 0.0
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """The checks' share of a bundle. statistics, p_values: float [checks]; flagged: whether any check flags, a
-    scalar. checks: the manifest's. calibration: what the p-values count over."""
+    """The checks' share of a bundle. outputs: the graph's by name. checks: the manifest's. calibration: what the
+    p-values count over."""
 
-    statistics: ir.Value
-    p_values: ir.Value
-    flagged: ir.Value
+    outputs: dict[str, ir.Value]
     checks: tuple[Check, ...]
     calibration: Calibration
 
     @property
-    def outputs(self) -> dict[str, ir.Value]:
-        """The bundle's outputs by name."""
-        return {"statistic": self.statistics, "p_value": self.p_values, "flagged": self.flagged}
+    def flagged(self) -> ir.Value:
+        """Whether any check flags, a scalar."""
+        return self.outputs["flagged"]
 
 
-def measured(graph: FisherGraph, names: Sequence[str]) -> dict[str, tuple[ir.Value, ...]]:
+def measured(graph: FisherGraph, names: Sequence[str]) -> dict[str, Measured]:
     """Write what the checks of these names are made of: calibration needs its values first."""
     return {name: CHECKS[name].measured(graph) for name in names}
 
 
 def judge(
-    graph: FisherGraph, measured: dict[str, tuple[ir.Value, ...]], usual: UsualRun, alpha: float, combine: bool
+    tape: Tape, measured: Mapping[str, Measured], usual: UsualRun, alpha: float, procedure: Procedure
 ) -> Judgement:
-    """Write the checks that were measured. usual: all of it on the calibration images. alpha: share of usual images
-    that is flagged at most, of which each check gets an equal share (Bonferroni). combine: one statistic of all flags
-    instead; the single ones are then shown only.
+    """Write the checks of a procedure, of which these values were measured. usual: all of it on the calibration images.
+    alpha: share of usual images that is flagged at most, of which checks that flag by themselves get equal shares. Of
+    checks that are combined those that are computed of every image are shown beside, and do not flag.
     """
-    fitting, counting = usual.fitting.measured, usual.counting.measured
+    checks = fitted_checks(measured, usual, procedure)
+    share = float(np.float32(alpha / procedure.flagging))  # as the graph compares it
+    return _written(tape, [replace(check, alpha=share if check.flags else 0.0) for check in checks])
+
+
+def fitted_checks(measured: Mapping[str, Measured], usual: UsualRun, procedure: Procedure) -> list[FittedCheck]:
+    """Fit the checks to the images that fit, and evaluate them on those that count."""
+    single = {name: CHECKS[name].fitted(usual.fitting.measured[name]) for name in procedure.checks}
     found = [
-        _calibrated(graph.tape, name, CHECKS[name], values, fitting[name], counting[name])
-        for name, values in measured.items()
+        FittedCheck(name, CHECKS[name].meaning, statistic, measured[name].values, measured[name].watched,
+                    evaluated(statistic, usual.counting.measured[name]))
+        for name, statistic in single.items()
+    ]  # fmt: skip
+    if procedure.combination == "each" or len(found) == 1:
+        return found
+    shown = found if procedure.combination == "together" else found[:1]
+    return [*(replace(one, flags=False, watched=()) for one in shown), _combined(found, usual, procedure)]
+
+
+def _combined(checks: Sequence[FittedCheck], usual: UsualRun, procedure: Procedure) -> FittedCheck:
+    held_out = [_held_out(CHECKS[check.name].fitted, usual.fitting.measured[check.name]) for check in checks]
+    sizes = tuple(len(check.values) for check in checks)
+    together = Together(tuple(check.statistic for check in checks), sizes, Usual.of(held_out))
+    statistic: Statistic = together
+    if procedure.combination == "cascade":
+        limit = together.usual.quantile_of_first(held_out[0], 1.0 - procedure.doubtful)
+        statistic = Cascade(together, limit, tuple(sum(part.count for part in check.watched) for check in checks))
+    columns = [column for check in checks for column in usual.counting.measured[check.name]]
+    return FittedCheck(
+        *MEANINGS[procedure.combination],
+        statistic,
+        values=tuple(value for check in checks for value in check.values),
+        watched=tuple(part for check in checks for part in check.watched),
+        counting=evaluated(statistic, columns),
+    )
+
+
+FOLDS = 4
+
+
+def _held_out(fitted: Callable[[Columns], Statistic], columns: Columns) -> NDArray[np.float32]:
+    """The statistic of each image [n] by what was fitted to the others: a fit is closer to its own images."""
+    found = np.empty(len(columns[0]), np.float32)
+    for fold in range(FOLDS):
+        held = np.arange(len(found)) % FOLDS == fold
+        statistic = fitted([column[~held] for column in columns])
+        found[held] = evaluated(statistic, [column[held] for column in columns]).statistics
+    return found
+
+
+def _written(tape: Tape, checks: Sequence[FittedCheck]) -> Judgement:
+    written = [check.statistic.write(tape, check.values) for check in checks]
+    statistics = [one.statistic for one in written]
+    p_values = [
+        p_value(tape, statistic, check.counting.statistics, check.name)
+        for check, statistic in zip(checks, statistics, strict=True)
     ]
-    if combine:
-        found = [*(replace(check, flags=False) for check in found), _combined(graph.tape, found)]
-    share = float(np.float32(alpha / max(1, sum(check.flags for check in found))))  # as the graph compares it
-    return _written(graph.tape, [replace(check, alpha=share if check.flags else 0.0) for check in found])
-
-
-def _calibrated(
-    tape: Tape, name: str, kind: CheckKind, values: Sequence[ir.Value], fitting: Columns, counting: Columns
-) -> CalibratedCheck:
-    if kind.fitted is None:
-        (value,), (fits,), (counts,) = values, fitting, counting
-        return CalibratedCheck(name, kind.meaning, value, fits, counts, kind.flags)
-    return _by_statistic(tape, name, kind.meaning, kind.fitted(fitting), values, fitting, counting, kind.flags)
-
-
-def _combined(tape: Tape, checks: Sequence[CalibratedCheck]) -> CalibratedCheck:
-    fitting, counting = [check.fitting for check in checks], [check.counting for check in checks]
-    values = [check.statistic for check in checks]
-    return _by_statistic(tape, COMBINED, MEANING, fitted_combination(fitting), values, fitting, counting, flags=True)
-
-
-def _by_statistic(
-    tape: Tape,
-    name: str,
-    meaning: str,
-    statistic: Statistic,
-    values: Sequence[ir.Value],
-    fitting: Columns,
-    counting: Columns,
-    flags: bool,
-) -> CalibratedCheck:
-    fits, counts = (evaluated(statistic, columns) for columns in (fitting, counting))
-    return CalibratedCheck(name, meaning, statistic(tape, values), fits, counts, flags)
-
-
-def _written(tape: Tape, checks: Sequence[CalibratedCheck]) -> Judgement:
-    p_values = [p_value(tape, check.statistic, check.counting, check.name) for check in checks]
-    statistics = [check.statistic for check in checks]
     stacked = [tape.Concat(*(tape.Unsqueeze(v, [0]) for v in values), axis=0) for values in (statistics, p_values)]
     flags = tape.Cast(tape.LessOrEqual(stacked[1], tape.floats([check.alpha for check in checks])), to=tape.dtype)
-    return Judgement(
-        statistics=stacked[0],
-        p_values=stacked[1],
-        flagged=tape.Greater(tape.ReduceSum(flags, keepdims=0), 0.0),
-        checks=tuple(
-            Check(name=check.name, meaning=check.meaning, alpha=check.alpha, flags=check.flags,
-                  calibration_size=len(check.counting))
-            for check in checks
-        ),
-        calibration=Calibration(statistics={c.name: np.sort(c.counting).astype(float).tolist() for c in checks}),
-    )  # fmt: skip
+    deviations = [one.deviations for one, check in zip(written, checks, strict=True) if check.watched]
+    outputs = {
+        "statistic": stacked[0],
+        "p_value": stacked[1],
+        "flagged": tape.Greater(tape.ReduceSum(flags, keepdims=0), 0.0),
+        "deviation": tape.Concat(*deviations, axis=0) if deviations else tape.zeros((0,)),
+    }
+    return Judgement(outputs, tuple(_described(check) for check in checks), _calibration(checks))
+
+
+def _described(check: FittedCheck) -> Check:
+    return Check(
+        name=check.name,
+        meaning=check.meaning,
+        alpha=check.alpha,
+        flags=check.flags,
+        calibration_size=len(check.counting.statistics),
+        watched=check.watched,
+    )
+
+
+def _calibration(checks: Sequence[FittedCheck]) -> Calibration:
+    statistics = {c.name: np.sort(c.counting.statistics).astype(float).tolist() for c in checks}
+    return Calibration(statistics=statistics, ranges={c.name: _ranges(c) for c in checks if c.watched})
+
+
+def _ranges(check: FittedCheck) -> list[tuple[float, float]]:
+    """The smallest and the largest deviation of each watched feature on the usual images that count."""
+    deviations = check.counting.deviations
+    ends = np.stack([deviations.min(axis=0), deviations.max(axis=0)], axis=1)
+    return [(round(float(low), 2), round(float(high), 2)) for low, high in ends]

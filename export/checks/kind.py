@@ -4,47 +4,92 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
+from fisherlens.edge.bundle.manifest import Watched
+
 from ..calibration.collect import Columns
 from ..fisher.fisher_graph import FisherGraph
-from ..graph.model import session
-from ..graph.tape import IR_VERSION, OPSET, Tape
+from ..graph.model import as_model, session
+from ..graph.tape import OPSET, Tape
 
-Statistic = Callable[[Tape, Sequence[ir.Value]], ir.Value]
-"""Writes a statistic, a scalar that is large where an image is unusual, from what was measured of the image."""
+
+@dataclass(frozen=True)
+class Measured:
+    """What a statistic is made of. values: one or several, written into the graph. watched: what the first of them
+    holds, feature by feature, where it is a profile."""
+
+    values: tuple[ir.Value, ...]
+    watched: tuple[Watched, ...] = ()
+
+
+@dataclass(frozen=True)
+class Written:
+    """A statistic in the graph, a scalar that is large where an image is unusual. deviations: by how many standard
+    deviations each watched feature differs from what is usual, [F]; None where nothing is watched."""
+
+    statistic: ir.Value
+    deviations: ir.Value | None = None
+
+
+class Statistic(Protocol):
+    """What was fitted to usual images."""
+
+    def write(self, tape: Tape, values: Sequence[ir.Value], /) -> Written:
+        """Write the statistic of an image of which these values were measured."""
+        ...
+
+
+@dataclass(frozen=True)
+class Scalar:
+    """The statistic of a check whose one measured value it is."""
+
+    def write(self, tape: Tape, values: Sequence[ir.Value], /) -> Written:
+        (value,) = values
+        return Written(value)
 
 
 @dataclass(frozen=True)
 class CheckKind:
     """A row of the table of checks.
 
-    measured: writes what the statistic is made of, one value or several. meaning: what is said of an image that is
-    flagged, behind the check's name. fitted: from these values on the images that fit, [n, ...] each, what writes the
-    statistic; None where the one value measured is the statistic. flags: whether it flags, or is shown only. default:
-    whether an export has it that asks for none. by_layer: whether layers may be left out of it to keep a budget.
+    measured: writes what the statistic is made of. meaning: what is said of an image that is flagged, behind the
+    check's name. fitted: from these values on the images that fit, [n, ...] each, the statistic.
     """
 
-    measured: Callable[[FisherGraph], tuple[ir.Value, ...]]
+    measured: Callable[[FisherGraph], Measured]
     meaning: str
-    fitted: Callable[[Columns], Statistic] | None = None
-    flags: bool = True
-    default: bool = False
-    by_layer: bool = False
+    fitted: Callable[[Columns], Statistic] = lambda _: Scalar()
 
 
-def evaluated(statistic: Statistic, columns: Columns) -> NDArray[np.float32]:
-    """A statistic of usual images [n], by the very operators that the bundle runs: a p-value compares
-    like with like, to the last bit. columns: what was measured of them."""
+@dataclass(frozen=True)
+class Evaluated:
+    """A statistic of n images [n], and their deviations [n, F], F = 0 where nothing is watched."""
+
+    statistics: NDArray[np.float32]
+    deviations: NDArray[np.float32]
+
+    def __getitem__(self, part: slice) -> Evaluated:
+        return Evaluated(self.statistics[part], self.deviations[part])
+
+
+def evaluated(statistic: Statistic, columns: Columns) -> Evaluated:
+    """The statistic of images, by the very operators that the bundle runs: a p-value compares like with like, to the
+    last bit. columns: what was measured of them, [n, ...] each."""
     inputs = [ir.val(f"x{i}", dtype=ir.DataType.FLOAT, shape=array.shape[1:]) for i, array in enumerate(columns)]
     graph = ir.Graph(inputs, [], nodes=[], name="statistic", opset_imports={"": OPSET})
-    result = statistic(Tape(graph), inputs)
-    result.name, result.dtype = "statistic", ir.DataType.FLOAT
-    graph.outputs.append(result)
-    opened = session(ir.Model(graph, ir_version=IR_VERSION))
-    return np.array(
-        [opened.run(None, {f"x{i}": np.asarray(x) for i, x in enumerate(row)})[0] for row in zip(*columns, strict=True)]
-    )
+    tape = Tape(graph)
+    written = statistic.write(tape, inputs)
+    opened = session(as_model(graph, {"statistic": written.statistic, "deviations": _or_none(tape, written.deviations)}))
+    rows = [
+        opened.run(None, {f"x{i}": np.asarray(x) for i, x in enumerate(row)}) for row in zip(*columns, strict=True)
+    ]
+    return Evaluated(np.array([row[0] for row in rows]), np.stack([row[1] for row in rows]))
+
+
+def _or_none(tape: Tape, deviations: ir.Value | None) -> ir.Value:
+    return tape.zeros((0,)) if deviations is None else deviations

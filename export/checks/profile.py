@@ -1,4 +1,4 @@
-"""The Fisher profile as a check: the Mahalanobis distance of all layers' quantities to what is usual."""
+"""A profile of many features as a check: how far they are, all together, from what is usual given the prediction."""
 
 from __future__ import annotations
 
@@ -11,60 +11,119 @@ from numpy.typing import NDArray
 
 from ..calibration.collect import Columns
 from ..errors import CalibrationError
-from ..fisher.fisher_graph import FisherGraph
-from ..graph.tape import TINY, Tape
-from .kind import Statistic
+from ..graph.tape import Tape
+from .kind import Written
 
-ROUNDING = 1e-3
-"""Standard deviation of a log information that rounding may cause: another processor adds in another
-order. Directions in which usual images differ less tell nothing."""
+ROUNDING = 1e-4
+"""Share of a feature that rounding may change: another processor adds in another order. Where usual images differ less,
+this counts as their standard deviation."""
 
+UNSEEN = 1.0
+"""So many images at the mean of all stand behind each class, or beside each value's slope: a class of which no image
+was seen is expected there, and not at zero."""
 
-def profile_features(graph: FisherGraph) -> tuple[ir.Value, ir.Value]:
-    """The features [F], and the head's regressors [P] that they are conditioned on."""
-    return graph.features, graph.readout.regressors
+MOST_COMPONENTS = 256
+"""Directions that the covariance tells apart, the others share one variance (Tipping & Bishop 1999, J. R. Stat. Soc. B
+61, eq. 8): each takes the features' number of floats in the file."""
 
-
-def fitted_profile(columns: Columns) -> Statistic:
-    """Fit the usual profile to features [n, F] and regressors [n, P]. Raises CalibrationError as `fit_profile` does."""
-    return fit_profile(*columns).write
+FEWEST = 20
+"""Images that a mean and a covariance need at least."""
 
 
 @dataclass(frozen=True)
 class Profile:
-    """The usual Fisher profile: its mean given the prediction, and what whitens the deviation.
+    """What is usual of F features given P regressors of the prediction.
 
-    mean: float64 [P, F], weights of the head's regressors. whitening: float64 [F, F], so that
-    ||(f - rᵀ mean) whitening||^2 is the squared Mahalanobis distance.
+    mean: float64 [F], over all images; slopes: float64 [P, F], what the regressors add to it; deviation: float64 [F],
+    the standard deviation of what is left. components: float64 [F, k], orthonormal directions of these standardised
+    deviations, variances: float64 [k], theirs; rest: the variance along all others.
     """
 
     mean: NDArray[np.float64]
-    whitening: NDArray[np.float64]
+    slopes: NDArray[np.float64]
+    deviation: NDArray[np.float64]
+    components: NDArray[np.float64]
+    variances: NDArray[np.float64]
+    rest: float
 
-    def write(self, tape: Tape, measured: Sequence[ir.Value]) -> ir.Value:
-        """Write the squared distance of features [F] given regressors [P], a scalar."""
-        features, regressors = measured
-        expected = tape.MatMul(regressors, tape.floats(self.mean))
-        whitened = tape.MatMul(tape.Sub(features, expected), tape.floats(self.whitening))
-        return tape.ReduceSumSquare(whitened, keepdims=0)
+    def standardised(self, tape: Tape, features: ir.Value, regressors: ir.Value) -> ir.Value:
+        """Write by how many standard deviations each feature [F] differs from what the regressors [P] let expect."""
+        expected = tape.Add(tape.MatMul(regressors, tape.floats(self.slopes)), tape.floats(self.mean))
+        return tape.Mul(tape.Sub(features, expected), tape.floats(1.0 / self.deviation))
+
+    def distance(self, tape: Tape, standardised: ir.Value) -> ir.Value:
+        """Write the squared Mahalanobis distance of standardised features [F], a scalar."""
+        components = tape.floats(self.components)
+        along = tape.MatMul(standardised, components)
+        beside = tape.Sub(standardised, tape.MatMul(components, along))
+        told_apart = tape.ReduceSumSquare(tape.Mul(along, tape.floats(self.variances**-0.5)), keepdims=0)
+        return tape.Add(told_apart, tape.Mul(tape.ReduceSumSquare(beside, keepdims=0), 1.0 / self.rest))
+
+    def write(self, tape: Tape, values: Sequence[ir.Value], /) -> Written:
+        """Write the distance of features [F] given regressors [P], and the standardised features."""
+        standardised = self.standardised(tape, *values)
+        return Written(self.distance(tape, standardised), standardised)
+
+
+def fitted_profile(columns: Columns) -> Profile:
+    """Fit the usual profile to features [n, F] and regressors [n, P]. Raises CalibrationError as `fit_profile` does."""
+    return fit_profile(*columns)
 
 
 def fit_profile(features: NDArray[np.float32], regressors: NDArray[np.float32]) -> Profile:
     """Fit the usual profile to images [n, F] and regressors [n, P].
 
-    Raises CalibrationError for fewer images than twice the features: their covariance would be
-    singular, or nearly.
+    The covariance is of each image's deviation from what all *others* let expect, so that classes of few images do
+    not make it too small, and is shrunk (Ledoit & Wolf 2004, J. Multivariate Anal. 88, theorem 3.2). Raises
+    CalibrationError for fewer than FEWEST images.
     """
-    count, size = features.shape
-    if count < 2 * size:
+    count = len(features)
+    if count < FEWEST:
         raise CalibrationError(
-            f"{2 * count} calibration images, of which half fit the Fisher profile of {size} features; expected at "
-            f"least {4 * size}. Give more images, or leave out --check fisher_profile."
+            f"{2 * count} calibration images, of which half fit a profile; expected at least {2 * FEWEST}. "
+            "Give more images."
         )
     f, r = features.astype(np.float64), regressors.astype(np.float64)
-    scale = np.maximum(np.abs(r).max(axis=0), TINY)
-    ridge = 1e-6 * count * np.eye(r.shape[1])
-    mean = np.linalg.solve((r / scale).T @ (r / scale) + ridge, (r / scale).T @ f) / scale[:, None]
-    deviations = f - r @ mean
-    covariance = deviations.T @ deviations / count + ROUNDING**2 * np.eye(size)
-    return Profile(mean, np.linalg.cholesky(np.linalg.inv(covariance)))
+    mean = f.mean(axis=0)
+    slopes, deviations = _regression(f - mean, r)
+    deviation = np.sqrt((deviations**2).mean(axis=0) + ROUNDING**2 * (f**2).mean(axis=0))
+    deviation[deviation == 0] = np.inf  # a feature that is zero on all usual images says nothing
+    components, variances, rest = _covariance(deviations / deviation)
+    return Profile(mean, slopes, deviation, components, variances, rest)
+
+
+def _regression(features: NDArray[np.float64], regressors: NDArray[np.float64]) -> tuple[NDArray, NDArray]:
+    """Slopes [P, F], and what each image [n, F] differs by from the regression on all others (Allen 1974,
+    Technometrics 16)."""
+    count = len(features)
+    scale = np.abs(regressors).max(axis=0)
+    scaled = regressors / np.where(scale > 0, scale, 1.0)
+    normal = scaled.T @ scaled + UNSEEN * np.eye(scaled.shape[1])
+    slopes = np.linalg.solve(normal, scaled.T @ features)
+    leverage = 1.0 / count + np.einsum("np,pn->n", scaled, np.linalg.solve(normal, scaled.T))
+    deviations = (features - scaled @ slopes) / (1.0 - leverage)[:, None]
+    return slopes / np.where(scale > 0, scale, 1.0)[:, None], deviations
+
+
+def _covariance(deviations: NDArray[np.float64]) -> tuple[NDArray, NDArray, float]:
+    """Components [F, k], their variances [k] and the variance of the rest, of standardised deviations [n, F]."""
+    count, size = deviations.shape
+    _, singular, rows = np.linalg.svd(deviations / np.sqrt(count), full_matrices=False)
+    shrinkage = ledoit_wolf_shrinkage(deviations)
+    found = (1.0 - shrinkage) * singular**2
+    kept = min(MOST_COMPONENTS, len(found))
+    level = shrinkage * float((singular**2).sum()) / size
+    rest = float(found[kept:].sum()) / max(1, size - kept) + level
+    return rows[:kept].T, found[:kept] + level, max(rest, ROUNDING**2)
+
+
+def ledoit_wolf_shrinkage(deviations: NDArray[np.float64]) -> float:
+    """The share of the mean variance in the covariance of deviations [n, F] that loses least, in [0, 1]
+    (Ledoit & Wolf 2004, J. Multivariate Anal. 88, eqs. 6 to 8 with lemmas 3.2 to 3.4)."""
+    count, size = deviations.shape
+    gram = deviations @ deviations.T / count if count < size else deviations.T @ deviations / count
+    squared = float((gram**2).sum())
+    spread = (squared - np.trace(gram) ** 2 / size) / size
+    fourth = float(((deviations**2).sum(axis=1) ** 2).mean())
+    noise = (fourth - squared) / (count * size)
+    return float(np.clip(noise / spread, 0.0, 1.0)) if spread > 0 else 1.0

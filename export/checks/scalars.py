@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-import onnx_ir as ir
-
 from ..errors import NetworkError
 from ..fisher.eigen import leading
 from ..fisher.fisher_graph import FisherGraph
 from ..fisher.form import fisher_form
+from .kind import Measured
 
 
-def trace(graph: FisherGraph) -> tuple[ir.Value]:
+def trace(graph: FisherGraph) -> Measured:
     """The trace of the information of all parameters."""
-    return (graph.trace,)
+    return Measured((graph.trace,))
 
 
-def form(graph: FisherGraph) -> tuple[ir.Value]:
+def form(graph: FisherGraph) -> Measured:
     """The Fisher form: see `fisher.form`."""
-    return (fisher_form(graph.forward, graph.readout).form,)
+    return Measured((fisher_form(graph.forward, graph.readout).form,))
 
 
-def largest_eigenvalue(graph: FisherGraph) -> tuple[ir.Value]:
+def largest_eigenvalue(graph: FisherGraph) -> Measured:
     """The largest eigenvalue of the information about the image: see `fisher.eigen`."""
-    return (leading(graph.tape, graph.image_rows()).eigenvalue,)
+    return Measured((leading(graph.tape, graph.image_rows()).eigenvalue,))
 
 
-def disagreement(graph: FisherGraph) -> tuple[ir.Value]:
+def disagreement(graph: FisherGraph) -> Measured:
     """The distance of an ensemble's members from each other beside the noise that they state: exp(mean of
     ln(u_epistemic^2 / u_aleatoric^2)) over measurands and pixels; of classes the mean mutual information.
 
@@ -34,9 +33,9 @@ def disagreement(graph: FisherGraph) -> tuple[ir.Value]:
     tape, prediction = graph.tape, graph.readout.prediction
     if prediction is not None and prediction.epistemic is not None:
         ratio = tape.Div(prediction.epistemic, prediction.aleatoric)
-        return (tape.Exp(tape.ReduceMean(tape.Log(tape.Max(ratio, _LEAST_RATIO)), keepdims=0)),)
+        return Measured((tape.Exp(tape.ReduceMean(tape.Log(tape.Max(ratio, _LEAST_RATIO)), keepdims=0)),))
     if prediction is None and len(graph.forward.outputs) > 1:
-        return (tape.ReduceMean(graph.outputs["mutual_information"], keepdims=0),)
+        return Measured((tape.ReduceMean(graph.outputs["mutual_information"], keepdims=0),))
     raise NetworkError("check ensemble_disagreement: one network agrees with itself; it needs several, an ensemble")
 
 

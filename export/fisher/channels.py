@@ -1,4 +1,4 @@
-"""Squares added up by groups of channels: finer than a whole layer, coarser than each channel."""
+"""Means and squares by groups of channels: finer than a whole layer, and where need be coarser than each channel."""
 
 from __future__ import annotations
 
@@ -29,6 +29,44 @@ def squares_by_group(tape: Tape, values: Sequence[ir.Value], most: int) -> ir.Va
     """
     terms = [_squares_by_group(tape, value, most) for value in values]
     return terms[0] if len(terms) == 1 else tape.Sum(*terms)
+
+
+MOST_FEATURES = 4096
+"""Features of a profile, at most: its whitening takes some hundred floats each in the file."""
+
+
+def groups_within(values: Sequence[ir.Value], most: int) -> int:
+    """The most groups of channels, a power of two, with which so many values have at most `most` groups together."""
+    channels = [shape_of(value)[_channel_axis(shape_of(value))] for value in values]
+    limit = 2 ** (max(channels) - 1).bit_length()
+    while limit > 1 and sum(group_count(count, limit) for count in channels) > most:
+        limit //= 2
+    return limit
+
+
+def means_by_group(tape: Tape, value: ir.Value, most: int) -> ir.Value:
+    """The mean of a value over each group of its channels, [G]; channels and groups as `squares_by_group` has them."""
+    shape = shape_of(value)
+    axis = _channel_axis(shape)
+    others = [i for i in range(len(shape)) if i != axis]
+    per_channel = tape.ReduceMean(value, others, keepdims=0) if others else value
+    return _by_group(tape, per_channel, shape[axis], most, "ReduceMean")
+
+
+def sums_by_group(tape: Tape, value: ir.Value, most: int) -> ir.Value:
+    """As `means_by_group`, with sums."""
+    shape = shape_of(value)
+    axis = _channel_axis(shape)
+    others = [i for i in range(len(shape)) if i != axis]
+    per_channel = tape.ReduceSum(value, others, keepdims=0) if others else value
+    return _by_group(tape, per_channel, shape[axis], most, "ReduceSum")
+
+
+def _by_group(tape: Tape, per_channel: ir.Value, channels: int, most: int, reduction: str) -> ir.Value:
+    groups = group_count(channels, most)
+    if groups == channels:
+        return per_channel
+    return getattr(tape, reduction)(tape.Reshape(per_channel, [-1, groups]), [0], keepdims=0)
 
 
 def _squares_by_group(tape: Tape, value: ir.Value, most: int) -> ir.Value:

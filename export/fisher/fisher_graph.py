@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import onnx_ir as ir
 
@@ -21,7 +21,7 @@ from ..network.layers import WEIGHTED, Layer
 from ..network.source import Network
 from .channels import chosen_groups
 from .information import Information, information
-from .profile import Selection, features
+from .profile import features
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class FisherGraph:
     quantities.
 
     outputs: the bundle's, of the head, by name. trace: of the information of all parameters, a scalar. features: the
-    Fisher profile of the selected quantities, [F].
+    Fisher profile, [F].
     """
 
     forward: Forward
@@ -39,7 +39,6 @@ class FisherGraph:
     information: Information
     trace: ir.Value
     features: ir.Value
-    selection: Selection
 
     @property
     def tape(self) -> Tape:
@@ -63,10 +62,6 @@ class FisherGraph:
     def session(self, outputs: dict[str, ir.Value], threads: int | None = None) -> Session:
         """The same model, opened for running."""
         return session(self.model(outputs), threads)
-
-    def with_only(self, selection: Selection) -> FisherGraph:
-        """The same graph with a profile of the selected quantities alone."""
-        return replace(self, features=features(self.tape, self.information, selection), selection=selection)
 
     def image_rows(self) -> ir.Value:
         """The derivatives of the score factors in the image, one by one, [S, C, H, W]."""
@@ -102,9 +97,8 @@ def fisher_graph(
     outputs = _head_outputs(forward, readout, input_noise)
     groups = groups or chosen_groups(forward.layers, results, fitting)
     info = information(forward.tape, readout.roots, forward.layers, results, forward.images, groups)
-    whole = Selection.everything(info)
     trace = forward.tape.Sum(*info.parameters)
-    return FisherGraph(forward, readout, outputs, info, trace, features(forward.tape, info, whole), whole)
+    return FisherGraph(forward, readout, outputs, info, trace, features(forward.tape, info))
 
 
 def _head_outputs(forward: Forward, readout: Readout, input_noise: InputNoise | None) -> dict[str, ir.Value]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import onnx_ir as ir
 
 from ..graph.tape import Tape, shape_of
+from .prediction import average
 from .readout import Directions, Explained
 
 _SMALLEST = float(np.finfo(np.float32).tiny)
@@ -70,6 +73,29 @@ def predicted_log_probability(tape: Tape, probability: ir.Value) -> Explained:
     chosen = _predicted(tape, probability)
     logarithm = tape.Log(tape.Max(probability, _SMALLEST))
     return Explained(tape.ReduceSum(tape.Mul(chosen, logarithm), keepdims=0), (chosen,))
+
+
+def predicted_log_odds(tape: Tape, members: Sequence[ir.Value], probability: ir.Value) -> Explained:
+    """The log odds of the class that is predicted, of logits [1, K, ...], the mean over the members (of each pixel,
+    added up).
+
+    Its gradient is that of the class's log probability over one less the probability: it does not vanish where the
+    network is sure, and keeps its sign.
+    """
+    chosen = _predicted(tape, probability)
+    terms, held = [], [chosen]
+    for logits in members:
+        others = tape.Sub(logits, tape.Mul(chosen, _APART))
+        largest = tape.ReduceMax(others, [1], keepdims=1)  # only moves the exponentials' range: its derivative is none
+        held.append(largest)
+        log_sum = tape.Log(tape.ReduceSum(tape.Exp(tape.Sub(others, largest)), [1], keepdims=1))
+        own = tape.ReduceSum(tape.Mul(chosen, logits), [1], keepdims=1)
+        terms.append(tape.Sub(own, tape.Add(log_sum, largest)))
+    return Explained(tape.ReduceSum(average(tape, terms), keepdims=0), tuple(held))
+
+
+_APART = 1e9
+"""So far below all others is the logit of a class that a sum leaves out."""
 
 
 def _predicted(tape: Tape, probability: ir.Value) -> ir.Value:

@@ -55,6 +55,7 @@ class Evidential(Head):
             metric=lambda at, direction: _metric(at, dict(zip((gamma, log_scale), widths, strict=True)), direction),
             entropy=gaussian_entropy(tape, [log_scale]),
             explained=standardised_sum(tape, prediction),
+            score=standardised_sum(tape, prediction),
         )
 
 

@@ -19,6 +19,7 @@ from .classification import (
     class_shares,
     entropy_outputs,
     multinomial_metric,
+    predicted_log_odds,
     predicted_log_probability,
     score_factors,
 )
@@ -109,6 +110,7 @@ class LastLayerLaplace(Head):
             metric=lambda at, direction: multinomial_metric(at, probability, direction[scaled]),
             entropy=tape.ReduceSum(tape.Neg(tape.Mul(probability, tape.LogSoftmax(scaled, axis=1))), keepdims=0),
             explained=predicted_log_probability(tape, probability),
+            score=predicted_log_odds(tape, [scaled], probability),
         )
 
     @staticmethod

@@ -80,7 +80,8 @@ class Readout:
     derivative of one score factor. regressors: float [P], what usual features are conditioned on.
     exact: whether the rows give the whole information, or an estimate by random probes. metric: the
     information about the roots. entropy: of the predicted distribution in nats, up to a constant,
-    averaged over the members, a scalar.
+    averaged over the members, a scalar. explained: what maps explain; score: what the Rao score is the gradient of: of
+    classes the log odds of the predicted one, of values their standardised sum.
     """
 
     prediction: Prediction | None
@@ -91,6 +92,7 @@ class Readout:
     metric: Metric
     entropy: ir.Value
     explained: Explained
+    score: Explained
 
     @property
     def passes(self) -> int:

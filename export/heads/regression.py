@@ -33,6 +33,7 @@ def gaussian_readout(tape: Tape, prediction: Prediction, pairs: Sequence[Pair], 
         metric=lambda at, direction: _gaussian_metric(at, pairs, direction),
         entropy=gaussian_entropy(tape, log_variances),
         explained=standardised_sum(tape, prediction),
+        score=standardised_sum(tape, prediction),
     )
 
 

@@ -19,6 +19,7 @@ from .classification import (
     entropy,
     entropy_outputs,
     multinomial_metric,
+    predicted_log_odds,
     predicted_log_probability,
     score_factors,
 )
@@ -90,6 +91,7 @@ class Softmax(Head):
             metric=lambda at, direction: self._metric(at, dict(zip(logits, probabilities, strict=True)), direction),
             entropy=tape.ReduceSum(average(tape, entropies), keepdims=0),
             explained=predicted_log_probability(tape, probability),
+            score=predicted_log_odds(tape, scaled, probability),
         )
 
     def _metric(

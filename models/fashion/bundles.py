@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from fisherlens.edge.bundle import Bundle, Session, open_bundle, open_session
 from fisherlens.edge.bundle.manifest import Input
+from fisherlens.export.checks.judgement import Procedure
 from fisherlens.export.graph.model import session
 from fisherlens.export.heads import Softmax
 from fisherlens.export.network.source import Network, from_modules
@@ -50,8 +51,7 @@ def exported(
         version="1",
         head=Softmax(),
         input=Input(rows=28, columns=28),
-        checks=tuple(checks),
-        combine=len(checks) > 1,
+        procedure=Procedure(tuple(checks), "together"),
         alpha=ALPHA,
         probes=0,
     )

@@ -10,6 +10,7 @@ from rich.progress import track
 
 from fisherlens.edge.bundle.manifest import Measurand
 from fisherlens.export.calibration.targets import Targets
+from fisherlens.export.checks.judgement import Procedure
 from fisherlens.export.heads import Gaussian
 from fisherlens.export.network.source import from_modules
 from fisherlens.export.pipeline import Request, export
@@ -31,7 +32,7 @@ REQUEST = Request(
     head=Gaussian(),
     input=INPUT,
     probes=2,
-    checks=("fisher_trace", "fisher_profile", "ensemble_disagreement"),
+    procedure=Procedure(("activation_profile", "rao_score", "ensemble_disagreement"), "together"),
 )
 
 

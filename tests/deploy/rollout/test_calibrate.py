@@ -21,7 +21,7 @@ from fisherlens.edge.bundle.manifest import Check
 from fisherlens.edge.service.store.bundle_register import BundleRegister
 from fisherlens.edge.service.store.database import Database
 from fisherlens.export.checks.p_value import count_name, table_name
-from fisherlens.export.pipeline import DEFAULT_CHECKS
+CHECKS = ("activation_profile", "cascade")
 
 from ...bundles import SIDE, run, usual_image
 
@@ -75,8 +75,8 @@ def _only_tables_differ(before: Path, after: Path) -> None:
     assert list(old.node) == list(new.node)
     news = {entry.name: entry for entry in new.initializer}
     replaced = [entry.name for entry in old.initializer if entry != news[entry.name]]
-    assert set(replaced) == {f"usual.{check}{part}" for check in DEFAULT_CHECKS for part in ("", ".count")}
-    for check in DEFAULT_CHECKS:
+    assert set(replaced) == {f"usual.{check}{part}" for check in CHECKS for part in ("", ".count")}
+    for check in CHECKS:
         assert numpy_helper.to_array(news[table_name(check)]).shape == (SITE,)
         assert numpy_helper.to_array(news[count_name(check)]) == SITE + 1
 

@@ -23,6 +23,7 @@ from fisherlens.edge.reading import Frame
 from fisherlens.export.calibration.targets import Targets
 from fisherlens.export.heads import Gaussian
 from fisherlens.export.network.source import from_modules
+from fisherlens.export.checks.judgement import Procedure
 from fisherlens.export.pipeline import Request, export
 
 from ...bundles import run, usual_image
@@ -77,7 +78,7 @@ def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         version="1",
         head=Gaussian(),
         input=case.given,
-        checks=("fisher_trace",),
+        procedure=Procedure(("fisher_trace",)),
         map_kind="gradient",
         map_bytes=case.map_bytes,
     )

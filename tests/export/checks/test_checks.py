@@ -7,12 +7,13 @@ import onnx_ir as ir
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.spatial.distance import mahalanobis
+from sklearn.covariance import LedoitWolf
+from sklearn.linear_model import Ridge
 
 from fisherlens.export.calibration.coverage import conformal_factor
 from fisherlens.export.checks.kind import evaluated
 from fisherlens.export.checks.p_value import needed, p_value, require_enough
-from fisherlens.export.checks.profile import ROUNDING, fit_profile, fitted_profile
+from fisherlens.export.checks.profile import MOST_COMPONENTS, UNSEEN, fit_profile, fitted_profile
 from fisherlens.export.errors import CalibrationError
 from fisherlens.export.graph.model import session
 from fisherlens.export.graph.tape import IR_VERSION, OPSET, Tape
@@ -61,20 +62,50 @@ def test_the_needed_number_of_images_is_the_least_that_can_flag(alpha: float, ch
         require_enough(count - 1, alpha, checks)
 
 
-def test_the_profile_is_the_mahalanobis_distance_to_what_the_regressors_predict() -> None:
+@pytest.mark.parametrize(("count", "size"), [(400, 6), (60, 90)])
+def test_the_profile_is_the_mahalanobis_distance_by_scikit_learns_shrunk_covariance(count: int, size: int) -> None:
     rng = np.random.default_rng(1)
-    count, size = 400, 6
     regressors = np.column_stack([np.ones(count), rng.normal(size=(count, 2))])
-    true_mean = rng.normal(size=(3, size))
-    mixing = rng.normal(size=(size, size))
-    features = regressors @ true_mean + rng.normal(size=(count, size)) @ mixing
+    features = regressors @ rng.normal(size=(3, size)) + rng.normal(size=(count, size)) @ rng.normal(size=(size, size))
     columns = [features.astype(np.float32), regressors.astype(np.float32)]
-    statistics = evaluated(fitted_profile(columns), columns)
-    fitted, *_ = np.linalg.lstsq(regressors, features, rcond=None)
-    deviations = features - regressors @ fitted
-    precision = np.linalg.inv(deviations.T @ deviations / count + ROUNDING**2 * np.eye(size))
-    expected = [mahalanobis(d, np.zeros(size), precision) ** 2 for d in deviations]
-    np.testing.assert_allclose(statistics, expected, rtol=1e-3)
+    found = evaluated(fitted_profile(columns), columns)
+    # A ridge regression of what differs from the mean; each image's deviation from the fit to all others.
+    scaled = regressors / np.abs(regressors).max(axis=0)
+    ridge = Ridge(alpha=UNSEEN, fit_intercept=False).fit(scaled, features - features.mean(axis=0))
+    residuals = features - features.mean(axis=0) - ridge.predict(scaled)
+    hat = scaled @ np.linalg.inv(scaled.T @ scaled + UNSEEN * np.eye(3)) @ scaled.T
+    left_out = residuals / (1 - np.diag(hat) - 1 / count)[:, None]
+    scale = np.sqrt((left_out**2).mean(axis=0))
+    covariance = LedoitWolf(assume_centered=True, store_precision=True).fit(left_out / scale)
+    np.testing.assert_allclose(found.deviations, residuals / scale, rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(found.statistics, covariance.mahalanobis(residuals / scale), rtol=1e-2)
+
+
+def test_directions_beyond_the_most_components_share_their_variance() -> None:
+    """Of isotropic features none is told apart, so that leaving components out changes little."""
+    rng = np.random.default_rng(3)
+    features = rng.normal(size=(700, MOST_COMPONENTS + 40)).astype(np.float32)
+    profile = fit_profile(features, np.ones((700, 1), np.float32))
+    assert profile.components.shape == (MOST_COMPONENTS + 40, MOST_COMPONENTS)
+    statistics = evaluated(profile, [features[:50], np.ones((50, 1), np.float32)]).statistics
+    np.testing.assert_allclose(statistics, (features[:50] ** 2).sum(axis=1), rtol=0.15)
+
+
+def test_a_class_that_no_image_had_is_expected_at_the_mean_of_all() -> None:
+    rng = np.random.default_rng(4)
+    classes = rng.integers(0, 3, 200)
+    features = (classes[:, None] + rng.normal(size=(200, 5))).astype(np.float32)
+    profile = fit_profile(features, np.eye(4, dtype=np.float32)[classes])
+    at_mean = evaluated(profile, [features.mean(axis=0, keepdims=True), np.eye(4, dtype=np.float32)[[3]]])
+    np.testing.assert_allclose(at_mean.deviations, 0, atol=1e-4)
+
+
+def test_a_class_of_one_image_does_not_make_the_covariance_smaller() -> None:
+    """Its image is its own mean: it must not count as if it told how far images lie from their class."""
+    rng = np.random.default_rng(5)
+    features = rng.normal(size=(120, 4)).astype(np.float32)
+    alone = fit_profile(features, np.eye(120, dtype=np.float32))
+    assert np.all(alone.deviation > 0.7)
 
 
 def test_collinear_features_leave_the_statistic_steady() -> None:
@@ -85,11 +116,19 @@ def test_collinear_features_leave_the_statistic_steady() -> None:
     ones = np.ones((300, 1), np.float32)
     statistic = fitted_profile([features, ones])
     rounded = features + rng.normal(scale=1e-5, size=features.shape).astype(np.float32)
-    before, after = (evaluated(statistic, [f, ones]) for f in (features, rounded))
+    before, after = (evaluated(statistic, [f, ones]).statistics for f in (features, rounded))
     np.testing.assert_allclose(before, after, rtol=0.02, atol=0.02)
 
 
-def test_too_few_images_for_the_profile_are_refused() -> None:
+def test_features_that_are_zero_on_all_usual_images_say_nothing() -> None:
+    features = np.random.default_rng(6).normal(size=(100, 3)).astype(np.float32)
+    features[:, 1] = 0.0
+    found = evaluated(fit_profile(features, np.ones((100, 1), np.float32)), [features + 1, np.ones((100, 1), np.float32)])
+    assert np.isfinite(found.statistics).all()
+    np.testing.assert_array_equal(found.deviations[:, 1], 0.0)
+
+
+def test_too_few_images_for_a_profile_are_refused() -> None:
     with pytest.raises(CalibrationError, match="at least 40"):
         fit_profile(np.zeros((19, 10), np.float32), np.ones((19, 1), np.float32))
 

@@ -72,10 +72,10 @@ def test_tables_without_names_are_found_as_well(path: Path) -> None:
 def test_a_table_that_is_not_in_the_file_is_refused(ensemble_bundle: Path) -> None:
     model = onnx.load(ensemble_bundle)
     for initializer in model.graph.initializer:
-        if initializer.name == table_name("fisher_trace"):
+        if initializer.name == table_name("activation_profile"):
             initializer.name = "usual.other"
     own = {name: np.array(values) for name, values in calibration(open_bundle(ensemble_bundle)).items()}
-    with pytest.raises(CalibrationError, match=r"check fisher_trace: no table 'usual.fisher_trace'"):
+    with pytest.raises(CalibrationError, match=r"check activation_profile: no table 'usual.activation_profile'"):
         recalibrated(model.SerializeToString(), own, "9", "itself")
 
 
@@ -86,7 +86,7 @@ def test_what_a_check_means_travels_in_the_manifest(ensemble_bundle: Path) -> No
 
 
 def test_manifests_of_before_mean_what_the_device_used_to_say() -> None:
-    plain = msgspec.json.decode(b'{"name": "fisher_trace", "alpha": 0.01, "calibration_size": 9}', type=Check)
+    plain = msgspec.json.decode(b'{"name": "activation_profile", "alpha": 0.01, "calibration_size": 9}', type=Check)
     assert plain.flags
     assert plain.meaning == "Fisher information is larger than on nearly all usual images"
     shown = msgspec.json.decode(b'{"name": "mine", "alpha": 0.0, "calibration_size": 9}', type=Check)

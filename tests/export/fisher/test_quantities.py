@@ -96,7 +96,7 @@ def test_the_largest_eigenvalue_is_that_of_the_information_about_the_image(head:
 
     def outputs(graph: FisherGraph) -> dict:
         return {
-            "eigenvalue": CHECKS["largest_eigenvalue"].measured(graph)[0],
+            "eigenvalue": CHECKS["largest_eigenvalue"].measured(graph).values[0],
             "component": MAPS["eigen"].values(graph),
         }
 
@@ -146,7 +146,7 @@ def test_a_single_network_cannot_disagree(head: Head) -> None:
 
 
 def _disagreement(graph: FisherGraph) -> dict:
-    return {"disagreement": CHECKS["ensemble_disagreement"].measured(graph)[0]}
+    return {"disagreement": CHECKS["ensemble_disagreement"].measured(graph).values[0]}
 
 
 def test_the_gradient_map_is_the_squared_derivative_of_the_predicted_log_probability() -> None:

@@ -1,0 +1,97 @@
+"""What the profiles are made of, against torch's own hooks and autograd in float64."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from fisherlens.export.checks import CHECKS
+from fisherlens.export.fisher.fisher_graph import FisherGraph
+from fisherlens.export.heads import Gaussian, Head, Softmax
+
+from ..instruments import evaluated
+
+IMAGES = torch.rand(3, 1, 12, 12, generator=torch.Generator().manual_seed(0))
+MEMBERS = 2
+
+
+def ensemble() -> list[nn.Sequential]:
+    torch.manual_seed(0)
+    return [
+        nn.Sequential(nn.Conv2d(1, 4, 3, stride=2), nn.ReLU(), nn.Conv2d(4, 6, 3), nn.ReLU(), nn.Flatten(), nn.Linear(54, 6))
+        for _ in range(MEMBERS)
+    ]  # fmt: skip
+
+
+def watched(check: str, head: Head) -> list[np.ndarray]:
+    """The features of a check, [F] of each image."""
+
+    def outputs(graph: FisherGraph) -> dict:
+        measured = CHECKS[check].measured(graph)
+        assert sum(part.count for part in measured.watched) == measured.values[0].shape[0]  # type: ignore[index]
+        return {"features": measured.values[0]}
+
+    return [found["features"] for found in evaluated(ensemble(), IMAGES, head, outputs)]
+
+
+def layers(network: nn.Sequential) -> list[nn.Module]:
+    return [module for module in network if isinstance(module, (nn.Conv2d, nn.Linear))]
+
+
+def test_the_activation_profile_is_the_mean_of_what_each_layer_acts_on() -> None:
+    found = watched("activation_profile", Softmax())
+    for image, features in zip(IMAGES, found, strict=True):
+        inputs: list[Tensor] = []
+        outputs = []
+        for network in ensemble():
+            for layer in layers(network):
+                layer.register_forward_pre_hook(lambda _, given: inputs.append(given[0]))
+            outputs.append(network(image[None])[0])
+        means = [value.mean(dim=(2, 3))[0] if value.ndim == 4 else value[0] for value in inputs]
+        expected = torch.cat([*means, *outputs]).detach().numpy()
+        np.testing.assert_allclose(features, expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("head", [Softmax(), Softmax(temperature=1.7), Gaussian()], ids=["softmax", "tempered", "gaussian"])
+def test_the_scores_are_autograds_in_biases_and_scales_of_the_channels(head: Head) -> None:
+    found = watched("rao_score", head)
+    for image, features in zip(IMAGES, found, strict=True):
+        networks = [deepcopy(network).double() for network in ensemble()]
+        parameters = [_perturbable(network) for network in networks]
+        outputs = torch.stack([network(image[None].double())[0] for network in networks])
+        flat = [value for of_member in parameters for value in of_member]
+        gradients = torch.autograd.grad(_target(head, outputs), flat)
+        expected = torch.cat([gradient.flatten() for gradient in gradients]).numpy()
+        np.testing.assert_allclose(features, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
+
+
+def _perturbable(network: nn.Sequential) -> list[Tensor]:
+    """A bias of zero and a scale of one behind each layer, a value a channel."""
+    found = []
+    for layer in layers(network):
+        channels = layer.weight.shape[0]
+        bias, scale = torch.zeros(channels).double(), torch.ones(channels).double()
+        bias.requires_grad_(), scale.requires_grad_()
+        shape = (1, -1, 1, 1) if isinstance(layer, nn.Conv2d) else (1, -1)
+        layer.register_forward_hook(
+            lambda _, __, made, b=bias, s=scale, to=shape: made * s.view(to) + b.view(to)  # type: ignore[misc]
+        )
+        found += [bias, scale]
+    return found
+
+
+def _target(head: Head, outputs: Tensor) -> Tensor:
+    """Log odds of the class that the ensemble predicts, the members' mean; or the sum of all values in units of the
+    aleatoric uncertainty."""
+    if isinstance(head, Softmax):
+        scaled = outputs / head.temperature
+        predicted = int(scaled.softmax(dim=1).mean(dim=0).argmax())
+        p = scaled.softmax(dim=1)[:, predicted]
+        return (p.log() - (1 - p).log()).mean()
+    means, log_variances = outputs.chunk(2, dim=1)
+    aleatoric = log_variances.exp().mean(dim=0).sqrt().detach()
+    return (means.mean(dim=0) / aleatoric).sum()
