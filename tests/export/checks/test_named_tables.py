@@ -86,7 +86,7 @@ def test_what_a_check_means_travels_in_the_manifest(ensemble_bundle: Path) -> No
 
 
 def test_manifests_of_before_mean_what_the_device_used_to_say() -> None:
-    plain = msgspec.json.decode(b'{"name": "activation_profile", "alpha": 0.01, "calibration_size": 9}', type=Check)
+    plain = msgspec.json.decode(b'{"name": "fisher_trace", "alpha": 0.01, "calibration_size": 9}', type=Check)
     assert plain.flags
     assert plain.meaning == "Fisher information is larger than on nearly all usual images"
     shown = msgspec.json.decode(b'{"name": "mine", "alpha": 0.0, "calibration_size": 9}', type=Check)
