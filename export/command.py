@@ -344,9 +344,10 @@ def _input_noise(options: ExportOptions) -> InputNoise | None:
 
 
 def _described(design: Design) -> str:
-    first, *closer = design.checks
+    count = sum(CHECKS[name].forward_only for name in design.checks)
+    first, closer = design.checks[:count], design.checks[count:]
     return (
-        f"{first} of every image, {' and '.join(closer)} of {100 * design.doubtful:.0f} %: {design.cost:.2f} times the "
-        f"forward pass, {design.worst_cost:.2f} where doubtful; {100 * design.power:.0f} % detected, "
-        f"AUROC {design.auroc:.3f}"
+        f"{' and '.join(first)} of every image, {' and '.join(closer)} of {100 * design.doubtful:.0f} %: "
+        f"{design.cost:.2f} times the forward pass, {design.worst_cost:.2f} where doubtful; "
+        f"{100 * design.power:.0f} % detected, AUROC {design.auroc:.3f}"
     )

@@ -50,7 +50,7 @@ from .network.normalise import normalised
 from .network.source import Network
 from .progress import Progress
 
-DEFAULT = Procedure(("activation_profile", "rao_score"))
+DEFAULT = Procedure(("image_texture", "activation_profile", "rao_score"))
 """What `models/study/` found best at its price: see export/README.md."""
 
 

@@ -4,17 +4,27 @@ from __future__ import annotations
 
 from .activation_profile import activation_features
 from .fisher_profile import profile_features
+from .image_texture import texture_features
 from .kind import CheckKind
 from .profile import fitted_profile
 from .rao_score import score_features
 from .scalars import disagreement, form, largest_eigenvalue, trace
 
 CHECKS: dict[str, CheckKind] = {
+    "image_texture": CheckKind(
+        texture_features,
+        "the image's texture is as of hardly any usual image",
+        fitted_profile,
+        forward_only=True,
+    ),
     "activation_profile": CheckKind(
-        activation_features, "the network's channels respond as to hardly any usual image", fitted_profile
+        activation_features,
+        "the network's channels respond as to hardly any usual image",
+        fitted_profile,
+        forward_only=True,
     ),
     "ensemble_disagreement": CheckKind(
-        disagreement, "the networks of the ensemble disagree as on hardly any usual image"
+        disagreement, "the networks of the ensemble disagree as on hardly any usual image", forward_only=True
     ),
     "rao_score": CheckKind(
         score_features, "the result pulls at the network's channels as on hardly any usual image", fitted_profile

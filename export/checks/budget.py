@@ -1,7 +1,7 @@
 """What checks may cost: of all closer looks, and shares of images that get one, the best within a multiple of the
 forward pass.
 
-Every design begins with the forward-only check, and holds a Fisher-based one for the images that are doubtful by it.
+Every design begins with the forward-only checks, and holds a Fisher-based one for the images that are doubtful by them.
 The share of those is what the cost leaves for it. What a design detects is measured on the calibration images, what it
 costs on this machine.
 """
@@ -28,11 +28,12 @@ from .judgement import Procedure, fitted_checks
 from .kind import Measured, evaluated
 from .roc import area_under_roc
 
-FIRST = "activation_profile"
+FIRST = ("image_texture", "activation_profile")
+"""What is computed of every image."""
 CLOSER: tuple[tuple[str, ...], ...] = (("rao_score",), ("rao_score", "fisher_profile"))
 """What a doubtful image is looked at by, from the cheapest on."""
 
-CHECKS = (FIRST, *CLOSER[-1])
+CHECKS = (*FIRST, *CLOSER[-1])
 """All checks that designs are made of."""
 
 LEAST_DOUBTFUL = 2.0
@@ -98,9 +99,9 @@ def choose(
 def _costs(
     graph: FisherGraph, written: Mapping[str, Measured], image: NDArray[np.float32], progress: Progress
 ) -> tuple[float, list[Closer]]:
-    """The cost of the first check alone, and of closer looks, by timing the graphs that they need."""
+    """The cost of the first checks alone, and of closer looks, by timing the graphs that they need."""
     timed = _Timed(graph, image)
-    chains = [(FIRST,), *((FIRST, *look) for look in CLOSER)]
+    chains = [FIRST, *((*FIRST, *look) for look in CLOSER)]
     first, *closer = [timed.ratio([written[name] for name in chain]) for chain in progress(chains, "measure cost")]
     return first, [Closer(look, max(whole, first)) for look, whole in zip(CLOSER, closer, strict=True)]
 
@@ -160,7 +161,7 @@ def _design(
     doubtful: float,
     alpha: float,
 ) -> Design:
-    checks = (FIRST, *closer.checks)
+    checks = (*FIRST, *closer.checks)
     *_, check = fitted_checks({name: written[name] for name in checks}, usual, Procedure(checks, doubtful=doubtful))
     statistics = evaluated(check.statistic, [column for name in checks for column in changed[name]]).statistics
     return Design(

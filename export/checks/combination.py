@@ -31,10 +31,10 @@ class Usual:
         logarithms = np.log(np.maximum(np.stack(statistics, axis=1).astype(np.float64), TINY))
         return cls(logarithms.mean(axis=0), np.maximum(logarithms.std(axis=0), _LEAST_SPREAD))
 
-    def quantile_of_first(self, statistics: NDArray[np.float32], share: float) -> float:
-        """The quantile of the first statistic's standardised logarithms, of usual images [n]."""
-        logarithms = np.log(np.maximum(statistics.astype(np.float64), TINY))
-        return float(np.quantile((logarithms - self.mean[0]) / self.deviation[0], share))
+    def together(self, statistics: Columns) -> NDArray[np.float64]:
+        """What these m statistics of n images give together, [n], as the graph adds them up."""
+        logarithms = np.log(np.maximum(np.stack(statistics, axis=1).astype(np.float64), TINY))
+        return (np.maximum((logarithms - self.mean) / self.deviation, 0.0) ** 2).sum(axis=1)
 
     def standardised(self, tape: Tape, statistics: Sequence[ir.Value]) -> ir.Value:
         """Write the standardised logarithms of the statistics, [m]: no power of an image's statistic is lost in them,
@@ -65,40 +65,35 @@ class Together:
 
 @dataclass(frozen=True)
 class Cascade:
-    """The first check's statistic decides whether an image is doubtful: then all of them together are computed, in a
-    branch of an If, else nothing more. Doubtful images come after all others, so that it is one statistic.
+    """The first checks together decide whether an image is doubtful: then those that follow are computed, in a branch
+    of an If, and all of them together are the statistic; else nothing more. Doubtful images come after all others, so
+    that it is one statistic.
 
-    limit: standardised logarithm from which an image is doubtful. watched: the features of each check.
+    limit: of the first checks' statistic, above which an image is doubtful. watched: features of those that follow.
     """
 
-    together: Together
+    first: Together
+    closer: Together
     limit: float
-    watched: tuple[int, ...]
+    watched: int
 
     def write(self, tape: Tape, values: Sequence[ir.Value], /) -> Written:
-        first, *others = _parts(values, self.together.sizes)
-        of_first = self.together.statistics[0].write(tape, first)
-        usual = Usual(self.together.usual.mean[:1], self.together.usual.deviation[:1])
-        beyond = tape.Sub(tape.Squeeze(usual.standardised(tape, [of_first.statistic]), [0]), self.limit)
+        of_first, of_closer = _parts(values, (sum(self.first.sizes), sum(self.closer.sizes)))
+        found = self.first.write(tape, of_first)
+        beyond = tape.Sub(found.statistic, self.limit)
         closer, enough = (ir.Graph([], [], nodes=[], name=name) for name in ("closer", "enough"))
-        self._close(Tape(closer), of_first, others)
+        looking = Tape(closer)
+        followed = self.closer.write(looking, of_closer)
+        nothing = looking.zeros((0,))
+        closer.outputs.extend([looking.Add(found.statistic, followed.statistic), followed.deviations or nothing])
         passed = Tape(enough)
-        enough.outputs.extend([passed.Identity(beyond), passed.zeros((sum(self.watched[1:]),))])
+        enough.outputs.extend([passed.Identity(beyond), passed.zeros((self.watched,))])
         # A statistic that is no number is doubtful.
-        statistic, of_others = tape.If(
-            tape.Not(tape.LessOrEqual(beyond, 0.0)), outputs=2, then_branch=closer, else_branch=enough
-        )
+        doubtful = tape.Not(tape.LessOrEqual(beyond, 0.0))
+        statistic, deviations = tape.If(doubtful, outputs=2, then_branch=closer, else_branch=enough)
         statistic.dtype, statistic.shape = tape.dtype, ir.Shape(())
-        of_others.dtype, of_others.shape = tape.dtype, ir.Shape((sum(self.watched[1:]),))
-        return Written(statistic, _joined(tape, [of_first.deviations, of_others]))
-
-    def _close(self, tape: Tape, of_first: Written, others: Sequence[Sequence[ir.Value]]) -> None:
-        """Write the branch that looks more closely."""
-        written = [s.write(tape, part) for s, part in zip(self.together.statistics[1:], others, strict=True)]
-        statistics = [of_first.statistic, *(one.statistic for one in written)]
-        statistic = _together(tape, self.together.usual.standardised(tape, statistics))
-        deviations = _joined(tape, [one.deviations for one in written])
-        tape.graph.outputs.extend([statistic, tape.zeros((0,)) if deviations is None else deviations])
+        deviations.dtype, deviations.shape = tape.dtype, ir.Shape((self.watched,))
+        return Written(statistic, _joined(tape, [found.deviations, deviations]))
 
 
 def _parts(values: Sequence[ir.Value], sizes: Sequence[int]) -> list[Sequence[ir.Value]]:

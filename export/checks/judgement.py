@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from fisherlens.edge.bundle.manifest import Calibration, Check, Combination, Watched
 
 from ..calibration.collect import Columns, UsualRun
+from ..errors import CalibrationError
 from ..fisher.fisher_graph import FisherGraph
 from ..graph.tape import Tape
 from . import CHECKS
@@ -31,12 +32,22 @@ class Procedure:
     """The checks, from the first on, and how several of them flag: each with its share of alpha (Bonferroni), one
     statistic of all together, or in a cascade one that computes all but the first on doubtful images alone.
 
-    doubtful: share of usual images that a cascade looks at more closely.
+    checks: those of a cascade that take no derivative come first. doubtful: share of usual images that a cascade looks
+    at more closely. Raises CalibrationError for a cascade without a check that takes no derivative, or of these alone.
     """
 
     checks: tuple[str, ...]
     combination: Combination = "cascade"
     doubtful: float = 0.1
+
+    def __post_init__(self) -> None:
+        first = [CHECKS[name].forward_only for name in self.checks]
+        if self.combination == "cascade" and (len(set(first)) < 2 or first != sorted(first, reverse=True)):
+            known = ", ".join(name for name, kind in CHECKS.items() if kind.forward_only)
+            raise CalibrationError(
+                f"a cascade of {', '.join(self.checks)}: it computes some checks of every image, out of {known}, and "
+                "others behind them of doubtful images alone. Give both kinds, or --combination together."
+            )
 
     @property
     def flagging(self) -> int:
@@ -101,18 +112,24 @@ def fitted_checks(measured: Mapping[str, Measured], usual: UsualRun, procedure: 
     ]  # fmt: skip
     if procedure.combination == "each" or len(found) == 1:
         return found
-    shown = found if procedure.combination == "together" else found[:1]
+    shown = found if procedure.combination == "together" else _stages(found)[0]
     return [*(replace(one, flags=False, watched=()) for one in shown), _combined(found, usual, procedure)]
 
 
 def _combined(checks: Sequence[FittedCheck], usual: UsualRun, procedure: Procedure) -> FittedCheck:
-    held_out = [_held_out(CHECKS[check.name].fitted, usual.fitting.measured[check.name]) for check in checks]
-    sizes = tuple(len(check.values) for check in checks)
-    together = Together(tuple(check.statistic for check in checks), sizes, Usual.of(held_out))
-    statistic: Statistic = together
+    held_out = {check.name: _held_out(check.name, usual.fitting.measured[check.name]) for check in checks}
+
+    def together(part: Sequence[FittedCheck]) -> Together:
+        fitted = Usual.of([held_out[check.name] for check in part])
+        return Together(tuple(check.statistic for check in part), tuple(len(check.values) for check in part), fitted)
+
+    statistic: Statistic = together(checks)
     if procedure.combination == "cascade":
-        limit = together.usual.quantile_of_first(held_out[0], 1.0 - procedure.doubtful)
-        statistic = Cascade(together, limit, tuple(sum(part.count for part in check.watched) for check in checks))
+        first, closer = _stages(checks)
+        usual_first = together(first).usual.together([held_out[check.name] for check in first])
+        limit = float(np.quantile(usual_first, 1.0 - procedure.doubtful))
+        watched = sum(part.count for check in closer for part in check.watched)
+        statistic = Cascade(together(first), together(closer), limit, watched)
     columns = [column for check in checks for column in usual.counting.measured[check.name]]
     return FittedCheck(
         *MEANINGS[procedure.combination],
@@ -126,12 +143,17 @@ def _combined(checks: Sequence[FittedCheck], usual: UsualRun, procedure: Procedu
 FOLDS = 4
 
 
-def _held_out(fitted: Callable[[Columns], Statistic], columns: Columns) -> NDArray[np.float32]:
-    """The statistic of each image [n] by what was fitted to the others: a fit is closer to its own images."""
+def _stages(checks: Sequence[FittedCheck]) -> tuple[list[FittedCheck], list[FittedCheck]]:
+    """The checks of a cascade that are computed of every image, and those of doubtful ones."""
+    return tuple([check for check in checks if CHECKS[check.name].forward_only is first] for first in (True, False))  # type: ignore[return-value]
+
+
+def _held_out(check: str, columns: Columns) -> NDArray[np.float32]:
+    """A check's statistic of each image [n] by what was fitted to the others: a fit is closer to its own images."""
     found = np.empty(len(columns[0]), np.float32)
     for fold in range(FOLDS):
         held = np.arange(len(found)) % FOLDS == fold
-        statistic = fitted([column[~held] for column in columns])
+        statistic = CHECKS[check].fitted([column[~held] for column in columns])
         found[held] = evaluated(statistic, [column[held] for column in columns]).statistics
     return found
 

@@ -58,12 +58,14 @@ class CheckKind:
     """A row of the table of checks.
 
     measured: writes what the statistic is made of. meaning: what is said of an image that is flagged, behind the
-    check's name. fitted: from these values on the images that fit, [n, ...] each, the statistic.
+    check's name. fitted: from these values on the images that fit, [n, ...] each, the statistic. forward_only: whether
+    it takes no derivative: a cascade computes it of every image.
     """
 
     measured: Callable[[FisherGraph], Measured]
     meaning: str
     fitted: Callable[[Columns], Statistic] = lambda _: Scalar()
+    forward_only: bool = False
 
 
 @dataclass(frozen=True)
@@ -84,10 +86,10 @@ def evaluated(statistic: Statistic, columns: Columns) -> Evaluated:
     graph = ir.Graph(inputs, [], nodes=[], name="statistic", opset_imports={"": OPSET})
     tape = Tape(graph)
     written = statistic.write(tape, inputs)
-    opened = session(as_model(graph, {"statistic": written.statistic, "deviations": _or_none(tape, written.deviations)}))
-    rows = [
-        opened.run(None, {f"x{i}": np.asarray(x) for i, x in enumerate(row)}) for row in zip(*columns, strict=True)
-    ]
+    opened = session(
+        as_model(graph, {"statistic": written.statistic, "deviations": _or_none(tape, written.deviations)})
+    )
+    rows = [opened.run(None, {f"x{i}": np.asarray(x) for i, x in enumerate(row)}) for row in zip(*columns, strict=True)]
     return Evaluated(np.array([row[0] for row in rows]), np.stack([row[1] for row in rows]))
 
 

@@ -32,7 +32,7 @@ REQUEST = Request(
     head=Gaussian(),
     input=INPUT,
     probes=2,
-    procedure=Procedure(("activation_profile", "rao_score", "ensemble_disagreement"), "together"),
+    procedure=Procedure(("image_texture", "activation_profile", "ensemble_disagreement", "rao_score"), "together"),
 )
 
 

@@ -21,11 +21,11 @@ from fisherlens.edge.bundle.manifest import Check
 from fisherlens.edge.service.store.bundle_register import BundleRegister
 from fisherlens.edge.service.store.database import Database
 from fisherlens.export.checks.p_value import count_name, table_name
-CHECKS = ("activation_profile", "cascade")
 
 from ...bundles import SIDE, run, usual_image
 
 SITE = 230
+CHECKS = ("image_texture", "activation_profile", "cascade")
 
 
 @pytest.fixture(scope="module")

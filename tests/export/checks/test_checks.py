@@ -123,7 +123,9 @@ def test_collinear_features_leave_the_statistic_steady() -> None:
 def test_features_that_are_zero_on_all_usual_images_say_nothing() -> None:
     features = np.random.default_rng(6).normal(size=(100, 3)).astype(np.float32)
     features[:, 1] = 0.0
-    found = evaluated(fit_profile(features, np.ones((100, 1), np.float32)), [features + 1, np.ones((100, 1), np.float32)])
+    found = evaluated(
+        fit_profile(features, np.ones((100, 1), np.float32)), [features + 1, np.ones((100, 1), np.float32)]
+    )
     assert np.isfinite(found.statistics).all()
     np.testing.assert_array_equal(found.deviations[:, 1], 0.0)
 

@@ -7,6 +7,7 @@ from copy import deepcopy
 import numpy as np
 import pytest
 import torch
+from scipy.ndimage import laplace
 from torch import Tensor, nn
 
 from fisherlens.export.checks import CHECKS
@@ -22,7 +23,9 @@ MEMBERS = 2
 def ensemble() -> list[nn.Sequential]:
     torch.manual_seed(0)
     return [
-        nn.Sequential(nn.Conv2d(1, 4, 3, stride=2), nn.ReLU(), nn.Conv2d(4, 6, 3), nn.ReLU(), nn.Flatten(), nn.Linear(54, 6))
+        nn.Sequential(
+            nn.Conv2d(1, 4, 3, stride=2), nn.ReLU(), nn.Conv2d(4, 6, 3), nn.ReLU(), nn.Flatten(), nn.Linear(54, 6)
+        )
         for _ in range(MEMBERS)
     ]  # fmt: skip
 
@@ -38,7 +41,7 @@ def watched(check: str, head: Head) -> list[np.ndarray]:
     return [found["features"] for found in evaluated(ensemble(), IMAGES, head, outputs)]
 
 
-def layers(network: nn.Sequential) -> list[nn.Module]:
+def layers(network: nn.Sequential) -> list[nn.Conv2d | nn.Linear]:
     return [module for module in network if isinstance(module, (nn.Conv2d, nn.Linear))]
 
 
@@ -49,14 +52,16 @@ def test_the_activation_profile_is_the_mean_of_what_each_layer_acts_on() -> None
         outputs = []
         for network in ensemble():
             for layer in layers(network):
-                layer.register_forward_pre_hook(lambda _, given: inputs.append(given[0]))
+                layer.register_forward_pre_hook(lambda _, given, to=inputs: to.append(given[0]))
             outputs.append(network(image[None])[0])
         means = [value.mean(dim=(2, 3))[0] if value.ndim == 4 else value[0] for value in inputs]
         expected = torch.cat([*means, *outputs]).detach().numpy()
         np.testing.assert_allclose(features, expected, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("head", [Softmax(), Softmax(temperature=1.7), Gaussian()], ids=["softmax", "tempered", "gaussian"])
+@pytest.mark.parametrize(
+    "head", [Softmax(), Softmax(temperature=1.7), Gaussian()], ids=["softmax", "tempered", "gaussian"]
+)
 def test_the_scores_are_autograds_in_biases_and_scales_of_the_channels(head: Head) -> None:
     found = watched("rao_score", head)
     for image, features in zip(IMAGES, found, strict=True):
@@ -77,9 +82,7 @@ def _perturbable(network: nn.Sequential) -> list[Tensor]:
         bias, scale = torch.zeros(channels).double(), torch.ones(channels).double()
         bias.requires_grad_(), scale.requires_grad_()
         shape = (1, -1, 1, 1) if isinstance(layer, nn.Conv2d) else (1, -1)
-        layer.register_forward_hook(
-            lambda _, __, made, b=bias, s=scale, to=shape: made * s.view(to) + b.view(to)  # type: ignore[misc]
-        )
+        layer.register_forward_hook(lambda _, __, made, b=bias, s=scale, to=shape: made * s.view(to) + b.view(to))
         found += [bias, scale]
     return found
 
@@ -95,3 +98,18 @@ def _target(head: Head, outputs: Tensor) -> Tensor:
     means, log_variances = outputs.chunk(2, dim=1)
     aleatoric = log_variances.exp().mean(dim=0).sqrt().detach()
     return (means.mean(dim=0) / aleatoric).sum()
+
+
+def test_the_texture_is_of_differences_between_neighbouring_means() -> None:
+    found = watched("image_texture", Softmax())
+    steps = ((0, 1), (1, 0))
+    for image, features in zip(IMAGES.numpy().astype(float)[:, 0], found, strict=True):
+        expected = [image.mean(), image.std(), image.max(), image.min()]
+        for level in (image, image.reshape(6, 2, 6, 2).mean(axis=(1, 3)), image.reshape(3, 4, 3, 4).mean(axis=(1, 3))):
+            inner = level[1:-1, 1:-1]
+            for down, across in steps:
+                moved = level[1 + down :, 1 + across :][: len(inner), : len(inner)]
+                expected.append(np.log(np.abs(moved - inner).mean()))
+            diagonal = np.diff(np.diff(level, axis=0), axis=1)[1:, 1:]
+            expected += [np.log(np.abs(diagonal).mean()), np.log(np.abs(laplace(level)[1:-1, 1:-1]).mean())]
+        np.testing.assert_allclose(features, expected, rtol=1e-4, atol=1e-5)
