@@ -7,6 +7,8 @@ sharpness or another device change these first, whatever the network makes of th
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import onnx_ir as ir
 
@@ -27,35 +29,36 @@ DIFFERENCES = {
 }
 """Differences of neighbouring pixels, as kernels of a correlation."""
 
-_LEAST = 1e-6
-"""Share of the largest magnitude in the image below which a mean difference counts as this: a flat image has none."""
+MOMENTS = ("mean", "standard deviation", "largest value", "smallest value")
+
+DENSE = 128
+"""From so many rows and columns on, differences are taken at every second place of each: a quarter tells their mean."""
 
 
 def texture_features(graph: FisherGraph) -> Measured:
     """The texture's features of each channel of the image [1, C, H, W], and the head's regressors [P]."""
     tape, image = graph.tape, graph.image
-    channels = shape_of(image)[1]
-    mean = tape.ReduceMean(image, [0, 2, 3], keepdims=1)
-    deviation = tape.Sqrt(tape.ReduceMean(_squared(tape, tape.Sub(image, mean)), [0, 2, 3], keepdims=0))
-    largest = tape.ReduceMax(image, [0, 2, 3], keepdims=0)
-    smallest = tape.ReduceMin(image, [0, 2, 3], keepdims=0)
-    parts = {
-        "mean": tape.ReduceMean(image, [0, 2, 3], keepdims=0),
-        "standard deviation": deviation,
-        "largest pixel": largest,
-        "smallest pixel": smallest,
-    }
-    magnitude = tape.ReduceMax(tape.Max(tape.Abs(largest), tape.Abs(smallest)), keepdims=0)
-    floor = tape.Max(tape.Mul(magnitude, _LEAST), TINY)
-    for halvings, level in enumerate(_levels(tape, image)):
-        for name, found in zip(DIFFERENCES, _differences(tape, level), strict=True):
-            parts[f"log difference {name}, {2**halvings} pixels"] = tape.Log(tape.Max(found, floor))
-    watched = tuple(Watched(layer="image", quantity=name, count=channels) for name in parts)
-    return Measured((tape.Concat(*parts.values(), axis=0), graph.readout.regressors), watched)
+    levels = _levels(tape, image)
+    features = tape.Concat(*_moments(tape, levels[min(1, len(levels) - 1)]), _log_differences(tape, levels), axis=0)
+    names = [
+        *MOMENTS,
+        *(f"log difference {name}, {2**halvings} pixels" for halvings in range(len(levels)) for name in DIFFERENCES),
+    ]
+    watched = tuple(Watched(layer="image", quantity=name, count=shape_of(image)[1]) for name in names)
+    return Measured((features, graph.readout.regressors), watched)
 
 
-def _squared(tape: Tape, value: ir.Value) -> ir.Value:
-    return tape.Mul(value, value)
+def _moments(tape: Tape, image: ir.Value) -> list[ir.Value]:
+    """Each of MOMENTS, [C], of an image or of its means over 2 x 2 pixels, which cost a quarter."""
+    mean = tape.GlobalAveragePool(image)
+    centred = tape.Sub(image, mean)
+    deviation = tape.Sqrt(tape.ReduceMean(tape.Mul(centred, centred), [0, 2, 3], keepdims=0))
+    return [
+        tape.Squeeze(mean, [0, 2, 3]),
+        deviation,
+        tape.ReduceMax(image, [0, 2, 3], keepdims=0),
+        tape.ReduceMin(image, [0, 2, 3], keepdims=0),
+    ]
 
 
 def _levels(tape: Tape, image: ir.Value) -> list[ir.Value]:
@@ -66,10 +69,15 @@ def _levels(tape: Tape, image: ir.Value) -> list[ir.Value]:
     return levels
 
 
-def _differences(tape: Tape, level: ir.Value) -> list[ir.Value]:
-    """Mean absolute differences of each kind, [C] each."""
-    channels, kinds = shape_of(level)[1], len(DIFFERENCES)
+def _log_differences(tape: Tape, levels: Sequence[ir.Value]) -> ir.Value:
+    """Logarithms of the mean absolute differences, by level, kind and channel: [levels * kinds * C]."""
+    channels, kinds = shape_of(levels[0])[1], len(DIFFERENCES)
+    # Output k of a grouped convolution is of channel k // kinds.
     kernels = np.tile(np.array(list(DIFFERENCES.values()), np.float32)[:, None], (channels, 1, 1, 1))
-    found = tape.ReduceMean(tape.Abs(tape.Conv(level, kernels, group=channels)), [2, 3], keepdims=0)
-    by_kind = tape.Reshape(found, [channels, kinds])
-    return [tape.Squeeze(tape.Slice(by_kind, [kind], [kind + 1], [1]), [1]) for kind in range(kinds)]
+    means = []
+    for level in levels:
+        step = 2 if min(shape_of(level)[2:]) >= DENSE else 1
+        differences = tape.Conv(level, kernels, group=channels, strides=[step, step])
+        by_channel = tape.Reshape(tape.ReduceMean(tape.Abs(differences), [0, 2, 3], keepdims=0), [channels, kinds])
+        means.append(tape.Reshape(tape.Transpose(by_channel, perm=[1, 0]), [-1]))
+    return tape.Log(tape.Max(tape.Concat(*means, axis=0), TINY))

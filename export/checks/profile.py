@@ -22,7 +22,7 @@ UNSEEN = 1.0
 """So many images at the mean of all stand behind each class, or beside each value's slope: a class of which no image
 was seen is expected there, and not at zero."""
 
-MOST_COMPONENTS = 256
+MOST_COMPONENTS = 128
 """Directions that the covariance tells apart, the others share one variance (Tipping & Bishop 1999, J. R. Stat. Soc. B
 61, eq. 8): each takes the features' number of floats in the file."""
 
@@ -53,11 +53,13 @@ class Profile:
 
     def distance(self, tape: Tape, standardised: ir.Value) -> ir.Value:
         """Write the squared Mahalanobis distance of standardised features [F], a scalar."""
-        components = tape.floats(self.components)
-        along = tape.MatMul(standardised, components)
-        beside = tape.Sub(standardised, tape.MatMul(components, along))
+        along = tape.MatMul(standardised, tape.floats(self.components))
         told_apart = tape.ReduceSumSquare(tape.Mul(along, tape.floats(self.variances**-0.5)), keepdims=0)
-        return tape.Add(told_apart, tape.Mul(tape.ReduceSumSquare(beside, keepdims=0), 1.0 / self.rest))
+        if self.components.shape[0] == self.components.shape[1]:
+            return told_apart
+        squares = [tape.ReduceSumSquare(value, keepdims=0) for value in (standardised, along)]
+        beside = tape.Max(tape.Sub(*squares), 0.0)
+        return tape.Add(told_apart, tape.Mul(beside, 1.0 / self.rest))
 
     def write(self, tape: Tape, values: Sequence[ir.Value], /) -> Written:
         """Write the distance of features [F] given regressors [P], and the standardised features."""

@@ -44,29 +44,29 @@ def groups_within(values: Sequence[ir.Value], most: int) -> int:
     return limit
 
 
-def means_by_group(tape: Tape, value: ir.Value, most: int) -> ir.Value:
-    """The mean of a value over each group of its channels, [G]; channels and groups as `squares_by_group` has them."""
+def means_by_group(tape: Tape, values: Sequence[ir.Value], most: int) -> tuple[ir.Value, list[int]]:
+    """The means of values over each group of their channels, side by side, [F], and how many each value has of them;
+    channels and groups as `squares_by_group` has them."""
+    means, counts = [], []
+    for value in values:
+        channels = shape_of(value)[_channel_axis(shape_of(value))]
+        counts.append(group_count(channels, most))
+        mean = _channel_means(tape, value)
+        if counts[-1] < channels:
+            folded = tape.Reshape(mean, [1, channels // counts[-1], counts[-1], 1])
+            mean = tape.Transpose(tape.ReduceMean(folded, [1], keepdims=1), perm=[0, 2, 1, 3])
+        means.append(mean)
+    return tape.Reshape(tape.Concat(*means, axis=1), [-1]), counts
+
+
+def _channel_means(tape: Tape, value: ir.Value) -> ir.Value:
+    """[1, C, 1, 1]."""
     shape = shape_of(value)
+    if len(shape) == 4 and shape[0] == 1:
+        return tape.GlobalAveragePool(value)  # in the layout that convolutions run in, unlike a ReduceMean
     axis = _channel_axis(shape)
     others = [i for i in range(len(shape)) if i != axis]
-    per_channel = tape.ReduceMean(value, others, keepdims=0) if others else value
-    return _by_group(tape, per_channel, shape[axis], most, "ReduceMean")
-
-
-def sums_by_group(tape: Tape, value: ir.Value, most: int) -> ir.Value:
-    """As `means_by_group`, with sums."""
-    shape = shape_of(value)
-    axis = _channel_axis(shape)
-    others = [i for i in range(len(shape)) if i != axis]
-    per_channel = tape.ReduceSum(value, others, keepdims=0) if others else value
-    return _by_group(tape, per_channel, shape[axis], most, "ReduceSum")
-
-
-def _by_group(tape: Tape, per_channel: ir.Value, channels: int, most: int, reduction: str) -> ir.Value:
-    groups = group_count(channels, most)
-    if groups == channels:
-        return per_channel
-    return getattr(tape, reduction)(tape.Reshape(per_channel, [-1, groups]), [0], keepdims=0)
+    return tape.Reshape(tape.ReduceMean(value, others, keepdims=0), [1, shape[axis], 1, 1])
 
 
 def _squares_by_group(tape: Tape, value: ir.Value, most: int) -> ir.Value:

@@ -23,6 +23,10 @@ from .channels import chosen_groups
 from .information import Information, information
 from .profile import features
 
+DEPTH = 0.5
+"""Share of each member's layers, from the last on, that profiles of channels watch: those before, nearer to the image,
+cost most and added little (`models/study/`)."""
+
 
 @dataclass(frozen=True)
 class FisherGraph:
@@ -54,6 +58,11 @@ class FisherGraph:
     def layers(self) -> list[Layer]:
         """The layers whose information is watched, of all members."""
         return self.forward.layers
+
+    @property
+    def last_layers(self) -> list[Layer]:
+        """Of each member the last layers, DEPTH of all."""
+        return [layer for member in self.forward.members for layer in member[int(len(member) * (1 - DEPTH)) :]]
 
     def model(self, outputs: dict[str, ir.Value]) -> ir.Model:
         """A model with those outputs, named so, and nothing that they do not need; the graph itself stays as it is."""

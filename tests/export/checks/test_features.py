@@ -11,7 +11,7 @@ from scipy.ndimage import laplace
 from torch import Tensor, nn
 
 from fisherlens.export.checks import CHECKS
-from fisherlens.export.fisher.fisher_graph import FisherGraph
+from fisherlens.export.fisher.fisher_graph import DEPTH, FisherGraph
 from fisherlens.export.heads import Gaussian, Head, Softmax
 
 from ..instruments import evaluated
@@ -45,13 +45,18 @@ def layers(network: nn.Sequential) -> list[nn.Conv2d | nn.Linear]:
     return [module for module in network if isinstance(module, (nn.Conv2d, nn.Linear))]
 
 
-def test_the_activation_profile_is_the_mean_of_what_each_layer_acts_on() -> None:
+def last(network: nn.Sequential) -> list[nn.Conv2d | nn.Linear]:
+    found = layers(network)
+    return found[int(len(found) * (1 - DEPTH)) :]
+
+
+def test_the_activation_profile_is_the_mean_of_what_each_of_the_last_layers_acts_on() -> None:
     found = watched("activation_profile", Softmax())
     for image, features in zip(IMAGES, found, strict=True):
         inputs: list[Tensor] = []
         outputs = []
         for network in ensemble():
-            for layer in layers(network):
+            for layer in last(network):
                 layer.register_forward_pre_hook(lambda _, given, to=inputs: to.append(given[0]))
             outputs.append(network(image[None])[0])
         means = [value.mean(dim=(2, 3))[0] if value.ndim == 4 else value[0] for value in inputs]
@@ -62,7 +67,7 @@ def test_the_activation_profile_is_the_mean_of_what_each_layer_acts_on() -> None
 @pytest.mark.parametrize(
     "head", [Softmax(), Softmax(temperature=1.7), Gaussian()], ids=["softmax", "tempered", "gaussian"]
 )
-def test_the_scores_are_autograds_in_biases_and_scales_of_the_channels(head: Head) -> None:
+def test_the_scores_are_autograds_in_the_biases_of_the_last_layers_channels(head: Head) -> None:
     found = watched("rao_score", head)
     for image, features in zip(IMAGES, found, strict=True):
         networks = [deepcopy(network).double() for network in ensemble()]
@@ -70,20 +75,20 @@ def test_the_scores_are_autograds_in_biases_and_scales_of_the_channels(head: Hea
         outputs = torch.stack([network(image[None].double())[0] for network in networks])
         flat = [value for of_member in parameters for value in of_member]
         gradients = torch.autograd.grad(_target(head, outputs), flat)
-        expected = torch.cat([gradient.flatten() for gradient in gradients]).numpy()
+        expected = torch.cat(gradients).numpy()
         np.testing.assert_allclose(features, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
 
 
 def _perturbable(network: nn.Sequential) -> list[Tensor]:
-    """A bias of zero and a scale of one behind each layer, a value a channel."""
-    found = []
-    for layer in layers(network):
-        channels = layer.weight.shape[0]
-        bias, scale = torch.zeros(channels).double(), torch.ones(channels).double()
-        bias.requires_grad_(), scale.requires_grad_()
+    """A bias of zero behind each of the last layers, a value a channel, that moves the mean over pixels by as much."""
+    found: list[Tensor] = []
+    for layer in last(network):
         shape = (1, -1, 1, 1) if isinstance(layer, nn.Conv2d) else (1, -1)
-        layer.register_forward_hook(lambda _, __, made, b=bias, s=scale, to=shape: made * s.view(to) + b.view(to))
-        found += [bias, scale]
+        bias = torch.zeros(layer.weight.shape[0], dtype=torch.float64, requires_grad=True)
+        layer.register_forward_hook(
+            lambda _, __, made, b=bias, to=shape: made + (b / made[0, 0].numel()).view(to)  # type: ignore[misc]
+        )
+        found.append(bias)
     return found
 
 
@@ -104,8 +109,9 @@ def test_the_texture_is_of_differences_between_neighbouring_means() -> None:
     found = watched("image_texture", Softmax())
     steps = ((0, 1), (1, 0))
     for image, features in zip(IMAGES.numpy().astype(float)[:, 0], found, strict=True):
-        expected = [image.mean(), image.std(), image.max(), image.min()]
-        for level in (image, image.reshape(6, 2, 6, 2).mean(axis=(1, 3)), image.reshape(3, 4, 3, 4).mean(axis=(1, 3))):
+        halved, quartered = (image.reshape(12 // n, n, 12 // n, n).mean(axis=(1, 3)) for n in (2, 4))
+        expected = [halved.mean(), halved.std(), halved.max(), halved.min()]
+        for level in (image, halved, quartered):
             inner = level[1:-1, 1:-1]
             for down, across in steps:
                 moved = level[1 + down :, 1 + across :][: len(inner), : len(inner)]
