@@ -21,6 +21,7 @@ from fisherlens.edge.bundle.manifest import Budget, Design
 from fisherlens.edge.p_value import p_values
 
 from ..calibration.collect import collect
+from ..calibration.finite import require_finite
 from ..calibration.images import COUNTING, FITTING, Images
 from ..errors import CalibrationError
 from ..fisher.fisher_graph import FisherGraph
@@ -114,6 +115,8 @@ def _perturbed(
     signs = [np.sign(session.run(None, {"image": image})[0]) for image in progress(counted, "perturb")]
     scale = float(np.std(np.stack(counted)))
     usual = whole.features(images, progress)
+    measured = [whole.graph.features, whole.graph.readout.regressors]
+    require_finite("check fisher_profile", measured, usual, images, whole.graph.model)
     for size in SIZES:
         changed = [(c + size * scale * s).astype(np.float32) for c, s in zip(counted, signs, strict=True)]
         features = whole.features([lambda x=x: x for x in changed], progress)  # type: ignore[misc]

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from fisherlens.edge.bundle.manifest import Calibration, Check
 
 from ..calibration.collect import Columns, UsualRun
+from ..calibration.images import COUNTING, FITTING
 from ..fisher.fisher_graph import FisherGraph
 from ..graph.tape import Tape
 from . import CHECKS
@@ -33,17 +34,26 @@ class CalibratedCheck:
     flags: bool
     alpha: float = 0.0
 
+    @property
+    def usual(self) -> NDArray[np.float32]:
+        """The statistic on all usual images [n], in their order."""
+        found = np.empty(len(self.fitting) + len(self.counting), np.float32)
+        found[FITTING], found[COUNTING] = self.fitting, self.counting
+        return found
+
 
 @dataclass(frozen=True)
 class Judgement:
     """The checks' share of a bundle. statistics, p_values: float [checks]; flagged: whether any check flags, a
-    scalar. checks: the manifest's. calibration: what the p-values count over."""
+    scalar. checks: the manifest's. calibration: what the p-values count over. calibrated: all of it, check by
+    check."""
 
     statistics: ir.Value
     p_values: ir.Value
     flagged: ir.Value
     checks: tuple[Check, ...]
     calibration: Calibration
+    calibrated: tuple[CalibratedCheck, ...]
 
     @property
     def outputs(self) -> dict[str, ir.Value]:
@@ -118,4 +128,5 @@ def _written(tape: Tape, checks: Sequence[CalibratedCheck]) -> Judgement:
             for check in checks
         ),
         calibration=Calibration(statistics={c.name: np.sort(c.counting).astype(float).tolist() for c in checks}),
+        calibrated=tuple(checks),
     )  # fmt: skip
