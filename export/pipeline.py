@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -30,8 +30,9 @@ from fisherlens.edge.bundle.manifest import (
 from fisherlens.edge.storage import write_whole
 
 from .calibration import parity
-from .calibration.collect import UsualRun, usual_run
+from .calibration.collect import UsualRun, collect, usual_run
 from .calibration.coverage import calibrated_coverage
+from .calibration.finite import require_finite
 from .calibration.images import FITTING, Images
 from .calibration.targets import Targets
 from .checks import budget
@@ -102,6 +103,7 @@ def export(
     written = measured(graph, request.procedure.checks if request.cost is None else budget.CHECKS)
     columns = {name: check.values for name, check in written.items()}
     usual = usual_run(graph.session, graph.outputs, columns, graph.forward.outputs, images, progress)
+    _require_finite_run(graph, columns, usual, images)
     procedure, kept = request.procedure, None
     if request.cost is not None:
         procedure, kept = budget.choose(graph, written, usual, images, request.cost, request.alpha, progress)
@@ -109,7 +111,9 @@ def export(
     coverage = calibrated_coverage(usual, targets, request.coverage_probability)
     judgement = judge(graph.tape, written, usual, request.alpha, procedure)
     spec = grid(shape_of(graph.image), request.map_bytes, request.map_kind, MAPS[request.map_kind].quantity)
-    codes, ends = add_map(graph, judgement.flagged, spec)
+    values = MAPS[spec.kind].values(graph)
+    _require_finite_map(graph, values, images, progress)
+    codes, ends = add_map(graph, values, judgement.flagged, spec)
     model = graph.model({**graph.outputs, **judgement.outputs, "map": codes, "map_range": ends})
     found = _Found(graph, usual, judgement.checks, coverage, spec, kept, agreement)
     described = _manifest(request, targets, found)
@@ -145,6 +149,30 @@ def _differentiated(networks: Sequence[Network], images: Images, request: Reques
         for probes in progress([request.probes], "differentiate")
     ]  # fmt: skip
     return graph
+
+
+def _require_finite_run(
+    graph: FisherGraph, measured: Mapping[str, Sequence[ir.Value]], usual: UsualRun, images: Images
+) -> None:
+    """Raise NetworkError where the networks, the head or what checks are made of are not finite on a usual image."""
+    for number, (values, found) in enumerate(zip(graph.forward.outputs, usual.members, strict=True), 1):
+        require_finite(f"outputs of network {number}", values, found, images, graph.model)
+    for name, value in graph.outputs.items():
+        require_finite(f"result {name}", [value], [usual.outputs[name]], images, graph.model)
+    for name, written in measured.items():
+        require_finite(f"check {name}", written, usual.measured[name], images, graph.model)
+
+
+MAP_IMAGES = 8
+"""Usual images, evenly spread over all, whose maps are computed before they are written into the bundle: a map takes
+long, and most that is not finite in one is not finite in a check's statistic, which is computed of every image."""
+
+
+def _require_finite_map(graph: FisherGraph, values: ir.Value, images: Images, progress: Progress) -> None:
+    spread = np.linspace(0, len(images) - 1, min(MAP_IMAGES, len(images))).astype(int)
+    some = [images[index] for index in spread]
+    found = collect(graph.session({"map": values}), some, progress, "explain")
+    require_finite("map", [values], [found["map"]], some, graph.model)
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,7 @@ class Folder:
 
     def images(self, expected: Input) -> Images:
         """Readers of the graph's images, in the order of the files."""
-        return [_reader(path, expected) for path in self.paths]
+        return [ImageFile(path, expected) for path in self.paths]
 
 
 def _header(path: Path) -> Header:
@@ -64,11 +64,17 @@ def _header(path: Path) -> Header:
     return header
 
 
-def _reader(path: Path, expected: Input) -> Callable[[], NDArray[np.float32]]:
-    def read() -> NDArray[np.float32]:
-        try:
-            return preprocess(open_image(path).frame(0), expected)
-        except ImageRefused as refusal:
-            raise CalibrationError(f"calibration image {path}: {refusal}. Remove or replace the file.") from refusal
+@dataclass(frozen=True)
+class ImageFile:
+    """A calibration image in a file, and what it must be. Called, it is read: [1, C, H, W]."""
 
-    return read
+    path: Path
+    expected: Input
+
+    def __call__(self) -> NDArray[np.float32]:
+        try:
+            return preprocess(open_image(self.path).frame(0), self.expected)
+        except ImageRefused as refusal:
+            raise CalibrationError(
+                f"calibration image {self.path}: {refusal}. Remove or replace the file."
+            ) from refusal

@@ -31,15 +31,16 @@ def compare(
     bundled: for each member its outputs, each [n, *shape]. Raises ParityError above `tolerance`,
     relative to the largest magnitude of the output over the images.
     """
-    absolute = relative = 0.0
+    differences, shares = [], []
     largest = [[float(np.abs(output).max()) for output in outputs] for outputs in bundled]
     for index, read in enumerate(progress(images, "compare")):
         image = read()
         for network, outputs, magnitudes in zip(networks, bundled, largest, strict=True):
             for theirs, ours, magnitude in zip(network.forward(image), outputs, magnitudes, strict=True):
                 difference = float(np.abs(theirs - ours[index]).max())
-                absolute = max(absolute, difference)
-                relative = max(relative, difference / max(magnitude, TINY))
+                differences.append(difference)
+                shares.append(difference / max(magnitude, TINY))
+    absolute, relative = float(np.max(differences)), float(np.max(shares))  # NaN where one of them is
     if not relative <= tolerance:
         raise ParityError(
             f"the bundle differs from {networks[0].framework} by {absolute:.3g} ({relative:.3g} relative), expected at "

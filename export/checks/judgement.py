@@ -95,11 +95,23 @@ def judge(
 ) -> Judgement:
     """Write the checks of a procedure, of which these values were measured. usual: all of it on the calibration images.
     alpha: share of usual images that is flagged at most, of which checks that flag by themselves get equal shares. Of
-    checks that are combined those that are computed of every image are shown beside, and do not flag.
+    checks that are combined those that are computed of every image are shown beside, and do not flag. Raises
+    CalibrationError for a statistic that is no finite number on a usual image.
     """
     checks = fitted_checks(measured, usual, procedure)
+    for check in checks:
+        _require_finite(check)
     share = float(np.float32(alpha / procedure.flagging))  # as the graph compares it
     return _written(tape, [replace(check, alpha=share if check.flags else 0.0) for check in checks])
+
+
+def _require_finite(check: FittedCheck) -> None:
+    bad = int((~np.isfinite(check.counting.statistics)).sum())
+    if bad:
+        raise CalibrationError(
+            f"check {check.name}: its statistic is no finite number on {bad} of {len(check.counting.statistics)} usual "
+            "images, though all that it is made of is: values too large for float32. Scale the network's image or outputs."
+        )
 
 
 def fitted_checks(measured: Mapping[str, Measured], usual: UsualRun, procedure: Procedure) -> list[FittedCheck]:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 import onnx_ir as ir
 
 from ..errors import NetworkError
-from ..graph.nodes import ancestors, described
+from ..graph.nodes import DESCRIPTION, ancestors, described
 from ..graph.tape import Tape
 from .registry import Step
 from .rules import NOT_DIFFERENTIABLE, RULES
@@ -44,8 +44,10 @@ def cotangents(
     for node in reversed(nodes):
         of_outputs = tuple(cotangent(output) for output in node.outputs)
         if any(of_outputs):
+            before = next(reversed(tape.graph), None)
             for value, result in _pull_back(tape, node, of_outputs, dependent):
                 pending.setdefault(value, []).append(result)
+            _describe(tape.graph, before, node)
     return {value: ct for value in wanted if (ct := cotangent(value)) is not None}
 
 
@@ -57,6 +59,14 @@ def _pull_back(
         pull = rules[min(index, len(rules) - 1)]
         if value is not None and value in dependent and pull is not None:
             yield value, pull(Step(tape, node, of_outputs, index))
+
+
+def _describe(graph: ir.Graph, before: ir.Node | None, node: ir.Node) -> None:
+    """Say of the nodes behind one whose derivative they compute: a message that names them names the network's node."""
+    for part in reversed(graph):
+        if part is before:
+            return
+        part.meta[DESCRIPTION] = f"the derivative of {described(node)}"
 
 
 def _between(

@@ -8,9 +8,15 @@ from typing import Any
 import onnx_ir as ir
 from numpy.typing import NDArray
 
+DESCRIPTION = "fisherlens.description"
+"""Key of a node's `meta`, which no file holds, under which stands what messages call the node: the name that its own
+file gave it, or whose derivative it computes."""
+
 
 def described(node: ir.Node) -> str:
-    """Name a node as messages do: its operator and its name."""
+    """Name a node as messages do: its operator and its name, or whose derivative it is part of."""
+    if DESCRIPTION in node.meta:
+        return str(node.meta[DESCRIPTION])
     operator = f"{node.domain}::{node.op_type}" if node.domain else node.op_type
     return f"{operator} (node {node.name or node.outputs[0].name})"
 

@@ -12,9 +12,9 @@ from . import MAPS
 from .compact import compacted
 
 
-def add_map(graph: FisherGraph, flagged: ir.Value, spec: Map) -> tuple[ir.Value, ir.Value]:
-    """Add the map inside an If: computed where something is flagged or `explain` asks, with whatever of
-    the graph only the map needs.
+def add_map(graph: FisherGraph, values: ir.Value, flagged: ir.Value, spec: Map) -> tuple[ir.Value, ir.Value]:
+    """Add the compact map inside an If: computed where something is flagged or `explain` asks, with whatever of
+    the graph only the map needs. values: the map of the image [1, C, H, W] that its kind has written.
 
     Adds the input `explain`, and returns the outputs `map` and `map_range`, both of zero size where
     nothing was computed.
@@ -22,8 +22,7 @@ def add_map(graph: FisherGraph, flagged: ir.Value, spec: Map) -> tuple[ir.Value,
     explain = ir.val("explain", dtype=ir.DataType.BOOL, shape=())
     graph.tape.graph.inputs.append(explain)
     computed, left_out = (ir.Graph([], [], nodes=[], name=name) for name in ("map", "no_map"))
-    kind = MAPS[spec.kind]
-    codes = compacted(Tape(computed), kind.values(graph), shape_of(graph.image), spec, kind.pooled)
+    codes = compacted(Tape(computed), values, shape_of(graph.image), spec, MAPS[spec.kind].pooled)
     empty = Tape(left_out)
     nothing = empty.Cast(empty.zeros((0, 0)), to=ir.DataType.UINT8), empty.zeros((0,))
     for branch, results in ((computed, codes), (left_out, nothing)):

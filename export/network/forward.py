@@ -14,7 +14,7 @@ from onnx import numpy_helper
 from fisherlens.edge.bundle.cost import FORWARD_PREFIX
 
 from ..graph.model import TABLES
-from ..graph.nodes import ancestors
+from ..graph.nodes import DESCRIPTION, ancestors, described
 from ..graph.tape import OPSET, Tape, move, shape_of
 from .layers import Layer, layers
 
@@ -52,6 +52,7 @@ def join(members: Sequence[ir.Model]) -> Forward:
         results = list(member.graph.outputs)
         found.append(layers(member.graph))
         for node in member.graph:
+            node.meta[DESCRIPTION] = described(node) + (f" of network {number + 1}" if len(members) > 1 else "")
             node.name = f"{FORWARD_PREFIX}{number}/{node.name}"
         ir.convenience.replace_all_uses_with(member.graph.inputs[0], own, replace_graph_outputs=True)
         move(member.graph, graph, prefix=f"member{number}.")

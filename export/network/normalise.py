@@ -22,6 +22,7 @@ from ..errors import NetworkError
 from ..graph.nodes import constant_value, described
 from ..graph.tape import OPSET, shape_of
 from .expansions import expand
+from .layers import WEIGHTED
 from .source import Network
 
 # onnxscript's own choice of rules would also drop biases that are zero, which are parameters with
@@ -186,8 +187,12 @@ def _check_training(graph: ir.Graph) -> None:
 def _check_weights(graph: ir.Graph, name: str) -> None:
     for initializer in graph.initializers.values():
         array = constant_value(initializer)
-        if array is not None and array.dtype.kind == "f" and not np.isfinite(array).all():
-            count = int((~np.isfinite(array)).sum())
+        if array is None or array.dtype.kind != "f":
+            continue
+        # Infinity beside a layer is a mask: what becomes of it is seen on usual images.
+        in_layer = any(node.op_type in WEIGHTED for node in initializer.consumers())
+        count = int((~np.isfinite(array) if in_layer else np.isnan(array)).sum())
+        if count:
             users = ", ".join(described(node) for node in initializer.consumers())
             raise NetworkError(
                 f"{name}: {count} of {array.size} values of weight {initializer.name}, used by {users}, are NaN or "

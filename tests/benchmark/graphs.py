@@ -70,5 +70,5 @@ def _verdict(graph: FisherGraph, subject: Subject, *, parameters: bool) -> bytes
 def _conditional(graph: FisherGraph, subject: Subject) -> bytes:
     """All that needs the reverse pass in the branch of the If: run with `explain` it is taken."""
     never = graph.tape.Greater(0.0, 1.0)
-    codes, ends = add_map(graph, never, _grid(subject.shape))
+    codes, ends = add_map(graph, graph.information.map, never, _grid(subject.shape))
     return _bytes(graph, {"map": codes, "map_range": ends})

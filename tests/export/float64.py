@@ -2,7 +2,7 @@
 
 ONNX's reference evaluator, with torch's and numpy's operators in place of those that it lacks or
 that fail: on batches with groups, on axes longer than 64, on means that broadcast, on the 1-norm of
-negative numbers, on a global maximum over other than two axes, in the last digits of the error
+negative numbers, on vectors of norm zero, on a global maximum over other than two axes, in the last digits of the error
 function. Its max pool numbers the winners differently from ONNX Runtime.
 """
 
@@ -124,7 +124,8 @@ class GlobalMaxPool(OpRun):
 
 class LpNormalization(OpRun):
     def _run(self, x, axis=-1, p=2):  # type: ignore[no-untyped-def]
-        return (x / np.linalg.norm(x, ord=p, axis=axis, keepdims=True),)
+        norm = np.linalg.norm(x, ord=p, axis=axis, keepdims=True)
+        return (x / np.where(norm == 0.0, 1.0, norm),)
 
 
 class Mean(OpRun):

@@ -6,8 +6,10 @@ import math
 
 import onnx_ir as ir
 
+from ...graph.nodes import constant_value
 from ..registry import Step, rule
 from .broadcasting import broadcast
+from .singular import infinite_for_zero
 
 
 def _mask(s: Step, condition: ir.Value) -> ir.Value:
@@ -29,10 +31,34 @@ def _exponent(s: Step) -> ir.Value:
 
 
 def _pow_base(s: Step) -> ir.Value:
-    # x^(a-1) is infinite at x = 0 for a < 1; at a = 0 the product with a would be NaN, not 0.
+    """Of x^a: a x^(a-1), and zero at x = 0 for 0 <= a < 1. There x^(a-1) is infinite: the product with a = 0 would be
+    NaN, and for the others zero is taken, as `_root` does."""
     a = _exponent(s)
-    slope = s.op.Mul(a, s.op.Pow(s.x(), s.op.Sub(a, 1.0)))
-    return s.op.Mul(s.ct, s.op.Where(s.op.Equal(a, 0.0), 0.0, slope))
+    known = constant_value(s.x(1))
+    if known is not None and ((known < 0) | (known >= 1)).all():
+        return s.op.Mul(s.ct, _power_slope(s, s.x(), a))
+    flat = s.op.And(s.op.GreaterOrEqual(a, 0.0), s.op.Less(a, 1.0))
+    infinite = s.op.And(s.op.Equal(s.x(), 0.0), flat)
+    # The base is replaced as well: the slope that is not chosen stays finite, and so do its own derivatives.
+    slope = _power_slope(s, s.op.Where(infinite, 1.0, s.x()), a)
+    return s.op.Mul(s.ct, s.op.Where(infinite, 0.0, slope))
+
+
+def _power_slope(s: Step, base: ir.Value, a: ir.Value) -> ir.Value:
+    known = constant_value(s.x(1))
+    less = s.op.Sub(a, 1.0) if known is None else s.op.floats(known - 1.0)  # a constant, for the second derivative
+    return s.op.Mul(a, s.op.Pow(base, less))
+
+
+def _root(s: Step) -> ir.Value:
+    """Of y = sqrt(x): ct / 2y, and zero at x = 0, where the slope is infinite.
+
+    What is zero there in networks is a norm, a standard deviation or a magnitude, whose subgradient of least norm is
+    zero: torch takes it for `norm`, `std` and `cdist`. An exported graph does not tell these from the square root of a
+    sum of squares that was written out, of which torch gives infinity times zero, NaN; a statistic that is NaN wherever
+    a pixel is exactly zero is of no use, and so is one that is infinite, as torch has it for `sqrt` alone.
+    """
+    return s.op.Div(s.ct, s.op.Mul(2.0, infinite_for_zero(s.op, s.y)))
 
 
 def _pow_exponent(s: Step) -> ir.Value:
@@ -127,7 +153,7 @@ rule("Neg", lambda s: s.op.Neg(s.ct))
 rule("Abs", lambda s: s.op.Mul(s.ct, s.op.Sign(s.x())))
 rule("Exp", lambda s: s.op.Mul(s.ct, s.y))
 rule("Log", lambda s: s.op.Div(s.ct, s.x()))
-rule("Sqrt", lambda s: s.op.Div(s.ct, s.op.Mul(2.0, s.y)))
+rule("Sqrt", _root)
 rule("Reciprocal", lambda s: s.op.Neg(s.op.Mul(s.ct, s.op.Mul(s.y, s.y))))
 rule("Erf", lambda s: s.op.Mul(s.ct, _erf_slope(s)))
 rule("Sin", lambda s: s.op.Mul(s.ct, s.op.Cos(s.x())))

@@ -8,6 +8,7 @@ import onnx_ir as ir
 
 from ...graph.tape import shape_of
 from ..registry import Step, rule
+from .singular import infinite_for_zero
 
 
 def _per_channel(s: Step, value: ir.Value) -> ir.Value:
@@ -119,14 +120,15 @@ def _over_channels(s: Step, value: ir.Value, before: int, after: int) -> ir.Valu
 
 
 def _unit_norm(s: Step) -> ir.Value:
-    """Of x / ||x||_p, p = 1 or 2: (ct - slope of the norm * sum(ct y)) / ||x||_p."""
+    """Of x / ||x||_p, p = 1 or 2: (ct - slope of the norm * sum(ct y)) / ||x||_p. Of zeros the operator gives zeros,
+    and zero is the derivative that is taken there."""
     p, axis = s.attribute("p", 2), s.attribute("axis", -1)
     if p == 2:
         norm, slope = s.op.Sqrt(s.op.ReduceSum(s.op.Mul(s.x(), s.x()), [axis], keepdims=1)), s.y
     else:
         norm, slope = s.op.ReduceSum(s.op.Abs(s.x()), [axis], keepdims=1), s.op.Sign(s.x())
     along = s.op.ReduceSum(s.op.Mul(s.ct, s.y), [axis], keepdims=1)
-    return s.op.Div(s.op.Sub(s.ct, s.op.Mul(slope, along)), norm)
+    return s.op.Div(s.op.Sub(s.ct, s.op.Mul(slope, along)), infinite_for_zero(s.op, norm))
 
 
 rule(

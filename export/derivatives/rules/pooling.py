@@ -10,6 +10,7 @@ from ...graph.tape import shape_of
 from ..registry import Step, rule
 from .convolution import transposed
 from .geometry import Window
+from .singular import infinite_for_zero
 
 _MAX_POOL_ATTRIBUTES = ("auto_pad", "ceil_mode", "dilations", "kernel_shape", "pads", "storage_order", "strides")
 
@@ -62,8 +63,8 @@ def _powered_slope(s: Step, p: int) -> ir.Value:
 
 
 def _root_slope(s: Step, p: int) -> ir.Value:
-    """ct y^(1-p), of the p-th root y."""
-    return s.ct if p == 1 else s.op.Div(s.ct, s.op.Pow(s.y, float(p - 1)))
+    """ct y^(1-p), of the p-th root y; zero where all of a window is, as torch has it."""
+    return s.ct if p == 1 else s.op.Div(s.ct, s.op.Pow(infinite_for_zero(s.op, s.y), float(p - 1)))
 
 
 def _lp_pool(s: Step) -> ir.Value:

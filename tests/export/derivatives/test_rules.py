@@ -35,7 +35,7 @@ def test_first_and_second_derivative_agree_with_autograd(operator: str, data: st
     seed = data.draw(st.integers(0, 2**32 - 1))
     rng = np.random.default_rng(seed)
     expected_first, expected_second, seeds, weights = _by_autograd(case, rng)
-    first, second = _by_graph(operator, case, seeds, weights)
+    first, second = by_graph(operator, case, seeds, weights)
     _assert_close(first, expected_first)
     _assert_close(second, expected_second)
 
@@ -67,7 +67,7 @@ def placed(operator: str, case: Case) -> tuple[ir.Graph, list[ir.Value], list[ir
     return graph, inputs, outputs
 
 
-def _by_graph(operator: str, case: Case, seeds: Sequence, weights: Sequence) -> tuple[list, list]:
+def by_graph(operator: str, case: Case, seeds: Sequence, weights: Sequence) -> tuple[list, list]:
     """Differentiate the node, then what came out, and run both in ONNX's reference evaluator."""
     graph, inputs, outputs = placed(operator, case)
     outputs = outputs[: len(seeds)]
