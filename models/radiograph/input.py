@@ -13,14 +13,15 @@ from fisherlens.edge.reading import Frame, open_image
 
 from . import SIDE
 
-INPUT = Input(rows=SIDE, columns=SIDE, resize=(SIDE, SIDE), scale=1.0 / 255.0)
+INPUT = Input(bits_stored=8, photometric_interpretation="MONOCHROME2", resize=(SIDE, SIDE), scale=1.0 / 255.0)
+"""Radiographs of any size, as the published ones are."""
 
 
 def read(path: Path) -> NDArray[np.float32]:
     """Read a radiograph as the bundle's image, float32 [1, 1, SIDE, SIDE] in [0, 1].
 
     The published JPEG files have three components of grey content, of which the green one is taken: it is the luma but
-    for rounding. Raises ImageError for what cannot be read.
+    for rounding. Raises ImageRefused for what cannot be read.
     """
     frame = open_image(path).frame(0)
     pixels = frame.pixels[..., 1] if frame.pixels.ndim == 3 else frame.pixels
