@@ -31,7 +31,7 @@ QUICK = (
     "export/checks/test_checks.py", "export/checks/test_roc.py", "export/heads/test_heads.py",
     "export/heads/test_input_noise.py", "export/network/test_control_flow.py", "export/network/test_expansions.py",
     "models/test_acquisition.py", "models/test_conformity.py", "models/test_dicom.py", "models/test_observer.py",
-    "models/test_phantom.py", "models/test_weights.py",
+    "models/test_phantom.py", "models/test_radiograph.py", "models/test_weights.py",
 )  # fmt: skip
 """Files and folders with the mark `quick`: by `pytest -m quick -n 2 --dist loadfile`, something of each room is tried
 in under two minutes."""

@@ -39,7 +39,7 @@ def main(data: Path, weights: Path, epochs: int) -> None:
         print(f"member {seed}: {100 * right.double().mean():.1f} % of the calibration images right")
 
 
-def train(training: dataset.Part, epochs: int, seed: int) -> nn.Module:
+def train(training: dataset.Part, epochs: int, seed: int) -> nn.Sequential:
     """Train one member by cross entropy, both classes weighed alike, on radiographs varied at random."""
     torch.manual_seed(seed)
     network = radiograph_network().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -52,7 +52,7 @@ def train(training: dataset.Part, epochs: int, seed: int) -> nn.Module:
         )
 
     descend(network, len(training), BATCH, epochs, f"member {seed}", loss_of)
-    return network.eval().to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    return network.eval().to(memory_format=torch.contiguous_format)
 
 
 def varied(images: Tensor) -> Tensor:
