@@ -23,6 +23,7 @@ from fisherlens.export.maps import MAPS
 from fisherlens.export.network.normalise import normalised
 from fisherlens.export.network.source import from_modules
 
+from ..study.map_shares import areas, shares
 from ..weights import members_of
 from . import BUNDLE
 from .input import image_reader
@@ -72,12 +73,6 @@ def explainer(member: ThresholdNetwork, kind: str) -> Callable[[NDArray[np.float
     return lambda image: session.run(["map"], {"image": image})[0]
 
 
-def shares(mass: NDArray[np.float32], where: dict[str, NDArray[np.bool_]]) -> NDArray[np.float64]:
-    """Share of the mass on each of PARTS: [3]. Contributions count by their size."""
-    size = np.abs(mass.astype(np.float64)).sum(axis=(0, 1))
-    return np.array([size[where[part]].sum() / size.sum() for part in PARTS])
-
-
 @click.command()
 @click.option("--bundle", type=click.Path(path_type=Path), default=BUNDLE, show_default="the shipped one")
 @click.option("--images", default=3, show_default=True, help="Usual images.")
@@ -88,7 +83,7 @@ def main(bundle: Path, images: int, kinds: tuple[str, ...]) -> None:
     taken = [usual(number, "map mass") for number in range(images)]
     where = [parts(acquisition) for acquisition in taken]
     fields = [image_reader(acquisition.field())() for acquisition in taken]
-    chance = np.mean([[found[part].mean() for part in PARTS] for found in where], axis=0)
+    chance = np.mean([areas(found) for found in where], axis=0)
     table = Table("share of the map's mass", *PARTS)
     for kind in kinds or MAPS:
         explain = explainer(member, kind)

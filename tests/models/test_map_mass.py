@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fisherlens.models.mammography.map_mass import PARTS, parts, shares
+from fisherlens.models.mammography.map_mass import PARTS, parts
 from fisherlens.models.mammography.population import FIELD, usual
+from fisherlens.models.study.map_shares import shares
 
 TAKEN = usual(0, "map mass test")
 

@@ -1,0 +1,65 @@
+"""The radiographs that maps are looked at on."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+from torch import Tensor
+
+from . import CLASSES, dataset
+from .dataset import Part
+from .letters import burnt_in
+
+ADULT = 18
+"""Years."""
+
+
+def usual(folder: Path, count: int) -> Part:
+    """Read `count` evaluation radiographs of the children, the normal half first, of as many patients. Raises
+    DatasetMissing."""
+    return _balanced(dataset.part(folder, "evaluation"), count)
+
+
+def adults(folder: Path, count: int) -> Tensor:
+    """Read `count` radiographs of adults without findings (ChestX-ray14), of as many patients: [n, 1, SIDE, SIDE].
+    Raises DatasetMissing."""
+    table = folder / "nih.csv"
+    if not table.is_file():
+        raise dataset.DatasetMissing(dataset.MISSING.format(folder=table))
+    images, names = dataset.images_of(folder, "nih")
+    with table.open(newline="") as file:
+        rows = {row["file"]: row for row in csv.DictReader(file)}
+    patients = {
+        rows[name]["patient"]: number
+        for number, name in reversed(list(enumerate(names)))
+        if rows[name]["findings"] == "No Finding" and float(rows[name]["age"]) >= ADULT
+    }
+    return images[_spread(np.sort(list(patients.values())), count)]
+
+
+def map_sets(folder: Path, count: int) -> dict[str, Tensor]:
+    """Read the sets by name, [count, 1, SIDE, SIDE] each: healthy and ill children, healthy adults, and the healthy
+    children with the letters that pictures of ill ones have. Raises DatasetMissing."""
+    children = usual(folder, 2 * count)
+    normal, ill = (children.images[children.classes == number] for number in range(len(CLASSES)))
+    return {
+        "usual, normal": normal,
+        "usual, pneumonia": ill,
+        "adults without findings": adults(folder, count),
+        "usual, normal, letters burnt in": burnt_in(normal),
+    }
+
+
+def _balanced(part: Part, count: int) -> Part:
+    """As many of each class, spread evenly over the part's patients."""
+    _, first = np.unique(part.patients, return_index=True)
+    first = np.sort(first)
+    classes = part.classes.numpy()[first]
+    chosen = [_spread(first[classes == number], count // len(CLASSES)) for number in range(len(CLASSES))]
+    return part.taken(np.concatenate(chosen))
+
+
+def _spread(numbers: np.ndarray, count: int) -> np.ndarray:
+    return numbers[np.linspace(0, len(numbers) - 1, min(count, len(numbers))).round().astype(int)]

@@ -1,0 +1,1 @@
+"""What the reference networks are measured by, whatever they were trained for."""
