@@ -110,7 +110,7 @@ def _require_finite(check: FittedCheck) -> None:
     if bad:
         raise CalibrationError(
             f"check {check.name}: its statistic is no finite number on {bad} of {len(check.counting.statistics)} usual "
-            "images, though all that it is made of is: values too large for float32. Scale the network's image or outputs."
+            "images, though all that it is made of is: values too large for float32. Scale the image or the outputs."
         )
 
 

@@ -85,9 +85,7 @@ def _perturbable(network: nn.Sequential) -> list[Tensor]:
     for layer in last(network):
         shape = (1, -1, 1, 1) if isinstance(layer, nn.Conv2d) else (1, -1)
         bias = torch.zeros(layer.weight.shape[0], dtype=torch.float64, requires_grad=True)
-        layer.register_forward_hook(
-            lambda _, __, made, b=bias, to=shape: made + (b / made[0, 0].numel()).view(to)  # type: ignore[misc]
-        )
+        layer.register_forward_hook(lambda _, __, made, b=bias, to=shape: made + (b / made[0, 0].numel()).view(to))
         found.append(bias)
     return found
 
