@@ -65,7 +65,9 @@ def patient_of(name: str) -> str:
 
 def part(folder: Path, name: str) -> Part:
     """Read the part of that name (see SHARES) of the radiographs in `folder`. Raises DatasetMissing."""
-    files = [(path, number) for number, of_class in enumerate(CLASSES) for path in _files(folder / "kermany" / of_class)]
+    files = [
+        (path, number) for number, of_class in enumerate(CLASSES) for path in _files(folder / "kermany" / of_class)
+    ]
     if len({number for _, number in files}) < len(CLASSES):
         raise DatasetMissing(MISSING.format(folder=folder))
     patients = np.array([patient_of(path.name) for path, _ in files])
