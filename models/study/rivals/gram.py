@@ -6,11 +6,12 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.utils.data import DataLoader, TensorDataset
 
 from .library import detectors
 from .passes import stages_of
 from .usual import Score, Usual
+
+BATCH = 50
 
 
 def gram_matrices(usual: Usual, powers: int) -> Score:
@@ -30,7 +31,7 @@ def _fitted(member: nn.Module, usual: Usual, powers: int) -> Any:
     count = usual.passes[0].logits.shape[1]
     detector = detectors().Gram(head, parts, count, num_poles_list=list(range(1, powers + 1)))
     torch.manual_seed(0)  # a tenth of the images is held out at random
-    return detector.fit(DataLoader(TensorDataset(usual.images, usual.classes), batch_size=50))
+    return detector.fit(list(zip(usual.images.split(BATCH), usual.classes.split(BATCH), strict=True)))
 
 
 def _split(member: nn.Module) -> tuple[list[nn.Sequential], nn.Sequential]:

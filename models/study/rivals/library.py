@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import torch
@@ -11,6 +12,7 @@ class LibraryMissing(Exception):
     """pytorch-ood is not installed."""
 
 
+@cache
 def detectors() -> Any:
     """Import pytorch-ood's detectors. Raises LibraryMissing."""
     # torchvision's wheel in the index has its operators for CUDA only; nothing here runs them.
