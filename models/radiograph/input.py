@@ -13,7 +13,7 @@ from fisherlens.edge.reading import Frame, open_image
 
 from . import SIDE
 
-INPUT = Input(rows=SIDE, columns=SIDE, resize=(SIDE, SIDE), scale=1.0 / 255.0)
+INPUT = Input(resize=(SIDE, SIDE), scale=1.0 / 255.0)
 
 
 def read(path: Path) -> NDArray[np.float32]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,7 +86,7 @@ def attacked(
     classes: Tensor,
     attack: Attack,
     bounds: tuple[float, float] = (0.0, 1.0),
-    progress: Callable[[Sequence[Tensor]], Any] = iter,
+    progress: Callable[[Sequence[Any]], Iterable[Any]] = iter,
 ) -> Tensor:
     """Attack recognised images [n, C, H, W], and give those that then get a wrong class, [m, C, H, W].
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, NullLocator
 
 from fisherlens.edge.storage import write_whole
 
@@ -174,7 +175,10 @@ def picture(found: Sequence[Scored], groups: dict[str, list[str]]) -> Figure:
         points = [(score.cost, 100 * Figures.of(score, names).mean_at_1) for score in found]
         _front(axes, points)
         _dots(axes, found, points)
-        axes.set(title=f"{group}, mean of {len(names)} sets", xscale="log", xlabel="cost / forward passes")
+        axes.set(title=f"{group}, mean over {len(names)} kinds", xscale="log", xlabel="cost / forward passes")
+        axes.xaxis.set_major_locator(FixedLocator([1, 1.5, 2, 3, 5, 10, 20, 50]))
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_locator(NullLocator())
         axes.set(ylabel="detected at 1 % false alarms / %")
         axes.grid(alpha=0.3, which="both")
     return figure
@@ -197,17 +201,22 @@ def _front(axes: Axes, points: Sequence[tuple[float, float]]) -> None:
 
 
 def _dots(axes: Axes, found: Sequence[Scored], points: Sequence[tuple[float, float]]) -> None:
-    """Dots with labels beside, moved apart from below to above where they would overlap."""
-    low, high = -2.0, max(detection for _, detection in points) + 6
+    """Dots with labels beside, of the cheap ones to the right and of the dear ones to the left, moved up to where they
+    do not overlap."""
+    costs, detections = np.array(points).T
+    room = 0.25 * (detections.max() - detections.min()) + 5.0
+    low, high = detections.min() - 0.2 * room, detections.max() + room
     axes.set_ylim(low, high)
-    gap, lowest = (high - low) / 34, low
+    gap, middle = (high - low) / 32, np.sqrt(costs.min() * costs.max())
+    taken = {True: -np.inf, False: -np.inf}
     for (cost, detection), score in sorted(zip(points, found, strict=True), key=lambda row: row[0][1]):
-        colour = "C3" if score.ours else "C0"
+        cheap = bool(cost <= middle)
+        height = max(detection, taken[cheap] + gap)
+        taken[cheap] = height
+        colour, weight = ("C3", "bold") if score.ours else ("C0", "normal")
         axes.scatter([cost], [detection], color=colour, zorder=3)
-        height = max(detection, lowest)
-        lowest = height + gap
         axes.annotate(
-            score.title, (cost, detection), (cost * 1.06, height), color=colour, fontsize=8, va="center",
-            weight="bold" if score.ours else "normal",
-            arrowprops={"arrowstyle": "-", "color": "0.8"} if height != detection else None,
+            score.title, (cost, detection), (cost * (1.08 if cheap else 0.93), height), fontsize=8,
+            color=colour, weight=weight, va="center", ha="left" if cheap else "right",
+            arrowprops={"arrowstyle": "-", "color": "0.85"}, zorder=2,
         )  # fmt: skip

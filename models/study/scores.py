@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 
@@ -46,7 +47,7 @@ def of_rivals(
     for images in sets:
 
         def make(images: ImageSet = images) -> Scores:
-            shown = lambda batches: track(batches, f"rivals, {images.name}")  # noqa: E731
+            shown = partial(track, description=f"rivals, {images.name}")
             of_set = rivals.scored(subject.members, dict(scores), images.images(), shown)
             return {_joined(*name): values for name, values in of_set.items()}
 

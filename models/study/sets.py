@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from fisherlens.edge.storage import write_whole
 from fisherlens.export.calibration.images import COUNTING
 
-from .attacks import attacked
+from .attacks import Attack, attacked
 from .subject import Ensemble, Part, Sets, Subject
 
 EVALUATION = "usual"
@@ -97,21 +97,18 @@ def _made(
 ) -> list[ImageSet]:
     of_attacks, of_unusual = groups
     key = digest_of_arrays(*network.state_dict().values(), part.images)
-    found = []
-    for name, attack in sets.attacks.items():
+
+    def kept(name: str, attack: Attack) -> Tensor:
         path = folder / f"{subject.name}-attacked-{key}" / f"{name.replace('/', ' of ')}.npy"
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            shown = partial(track, description=f"attack, {name}")
+            buffer = BytesIO()
+            np.save(buffer, attacked(network, part.images, part.classes, attack, subject.bounds, shown).numpy())
+            write_whole(path, buffer.getvalue())
+        return torch.from_numpy(np.load(path))
 
-        def make(name: str = name, attack: Any = attack, path: Path = path) -> Tensor:
-            if not path.exists():
-                path.parent.mkdir(parents=True, exist_ok=True)
-                shown = lambda batches: track(batches, f"attack, {name}")  # noqa: E731
-                buffer = BytesIO()
-                np.save(buffer, attacked(network, part.images, part.classes, attack, subject.bounds, shown).numpy())
-                write_whole(path, buffer.getvalue())
-            return torch.from_numpy(np.load(path))
-
-        found.append(ImageSet(name, of_attacks, key, make))
-    found += [
-        ImageSet(name, of_unusual, key, lambda alter=alter: alter(part.images)) for name, alter in sets.unusual.items()
+    return [
+        *(ImageSet(name, of_attacks, key, partial(kept, name, attack)) for name, attack in sets.attacks.items()),
+        *(ImageSet(name, of_unusual, key, partial(alter, part.images)) for name, alter in sets.unusual.items()),
     ]
-    return found
