@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
 from fisherlens.edge.bundle.manifest import Input
@@ -28,10 +29,10 @@ ATTACKS = {
 
 
 def whole(name: str, title: str, sources: Sources) -> Subject:
-    """Make the subject of a network of all classes; of the residual one the first of its ensemble. Raises
-    SubjectMissing."""
-    label = "residual-0" if name == "residual" else name
-    return _subject(f"fashion-{name}", title, label, 10, Sets(ATTACKS, UNUSUAL), sources)
+    """Make the subject of a network of all classes; of the residual ones the first, beside which the others make the
+    ensemble that some rivals need. Raises SubjectMissing."""
+    labels = [f"residual-{seed}" for seed in range(train.MEMBERS)] if name == "residual" else [name]
+    return _subject(f"fashion-{name}", title, labels, 10, Sets(ATTACKS, UNUSUAL), sources)
 
 
 def partly(name: str, title: str, sources: Sources) -> Subject:
@@ -39,19 +40,20 @@ def partly(name: str, title: str, sources: Sources) -> Subject:
     SubjectMissing."""
     known = 10 - train.LEFT_OUT
     sets = Sets({}, {"left-out classes": partial(left_out, known)})
-    return _subject(f"fashion-{name}-left-out", title, f"{name}-left-out", known, sets, sources)
+    return _subject(f"fashion-{name}-left-out", title, [f"{name}-left-out"], known, sets, sources)
 
 
-def _subject(name: str, title: str, label: str, known: int, reported: Sets, sources: Sources) -> Subject:
+def _subject(name: str, title: str, labels: Sequence[str], known: int, reported: Sets, sources: Sources) -> Subject:
     try:
         calibration, evaluation = (Part(*part) for part in (dataset.calibration(), dataset.evaluation()))
     except dataset.DatasetMissing as error:
         raise SubjectMissing(str(error)) from error
+    first, *others = [train.load(sources.weights, label) for label in labels]
     attacks = {"FGSM, 0.03": fgsm(0.03), "PGD, 0.05": pgd(0.05, 20)}
     return Subject(
         name=name,
         title=f"Fashion-MNIST, {title}",
-        members=[train.load(sources.weights, label)],
+        members=[first],
         classes=dataset.CLASSES[:known],
         head=Softmax(),
         input=Input(rows=28, columns=28),
@@ -59,4 +61,5 @@ def _subject(name: str, title: str, label: str, known: int, reported: Sets, sour
         evaluation=evaluation.taken(evaluation.classes < known),
         reported=reported,
         choosing=Sets(attacks, CHOOSING),
+        companions=others,
     )

@@ -13,7 +13,7 @@ from fisherlens.edge.bundle import Bundle, Session
 from fisherlens.export.graph.model import session
 from fisherlens.export.network.source import from_modules
 
-from .rivals import RivalNetwork
+from .rivals import RivalNetwork, networks_of
 from .rivals.usual import Score
 from .subject import Ensemble, Subject
 
@@ -29,9 +29,9 @@ class Forward:
         self._image = subject.calibration.images[:1]
         self._forward = self._opened(Ensemble(subject.members))
 
-    def of_rival(self, score: Score) -> float:
+    def of_rival(self, title: str, score: Score) -> float:
         """The time of a rival's score, its forward pass included, exported as the network is."""
-        opened = self._opened(RivalNetwork(self._subject.members, score))
+        opened = self._opened(RivalNetwork(networks_of(title, self._subject.members, self._subject.companions), score))
         return self._ratio(opened, {opened.get_inputs()[0].name: self._image.numpy()})
 
     def of_bundle(self, bundle: Bundle) -> float:

@@ -41,14 +41,14 @@ def of_rivals(
     subject: Subject, sets: Sequence[ImageSet], scores: Mapping[tuple[str, str], rivals.Score], folder: Path
 ) -> dict[tuple[str, str], Scores]:
     """Scores of all sets by all rivals, by title and setting."""
-    weights = [value for member in subject.members for value in member.state_dict().values()]
+    weights = [value for member in (*subject.members, *subject.companions) for value in member.state_dict().values()]
     key = digest_of_arrays(*weights, subject.calibration.images)
     found: dict[tuple[str, str], Scores] = {name: {} for name in scores}
     for images in sets:
 
         def make(images: ImageSet = images) -> Scores:
             shown = partial(track, description=f"rivals, {images.name}")
-            of_set = rivals.scored(subject.members, dict(scores), images.images(), shown)
+            of_set = rivals.scored(subject.members, subject.companions, scores, images.images(), shown)
             return {_joined(*name): values for name, values in of_set.items()}
 
         kept = _kept(folder / f"{subject.name}-rivals-{key}" / _file(images), [_joined(*name) for name in scores], make)
@@ -60,7 +60,7 @@ def of_rivals(
 def fitted_rivals(subject: Subject) -> dict[tuple[str, str], rivals.Score]:
     """All rivals, fitted on every other calibration image."""
     fitting = subject.calibration.taken(FITTING)
-    return rivals.fitted(rivals.Usual.of(subject.members, fitting.images, fitting.classes))
+    return rivals.fitted(rivals.Usual.of(subject.members, fitting.images, fitting.classes), subject.companions)
 
 
 def of_bundle(subject: Subject, sets: Sequence[ImageSet], row: bundles.Row, title: str, folder: Path) -> Scores:

@@ -34,7 +34,7 @@ def _rivals(subject: Subject, sets: Sequence[ImageSet], forward: Forward, out: P
         setting = scores.best_setting(candidates, sets)
         chosen[title] = (setting, fitted[title, setting])
     return [
-        Scored(title, False, setting, kept[title, setting], forward.of_rival(score))
+        Scored(title, False, setting, kept[title, setting], forward.of_rival(title, score))
         for title, (setting, score) in track(list(chosen.items()), "cost of rivals")
     ]
 

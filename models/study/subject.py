@@ -56,7 +56,8 @@ class Subject:
     members: torch modules, images to logits [n, K]. calibration: usual images that no member has learned from, of which
     every other one fits, and the others count for thresholds; evaluation: such that nothing else has seen, for figures
     only. bounds: of the images' values. reported: the sets of the tables; choosing: sets of other kinds, made of images
-    that count, by which settings are chosen: they are in no table.
+    that count, by which settings are chosen: they are in no table. companions: networks trained like the members, which
+    rivals take beside them that need an ensemble.
     """
 
     name: str
@@ -70,6 +71,7 @@ class Subject:
     reported: Sets
     choosing: Sets
     bounds: tuple[float, float] = (0.0, 1.0)
+    companions: Sequence[nn.Module] = ()
 
     @property
     def image_shape(self) -> tuple[int, ...]:

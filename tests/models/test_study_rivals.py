@@ -132,7 +132,7 @@ def test_every_rival_scores_alike_as_a_graph_that_can_be_timed(
     pytorch_ood: None, members: list[nn.Sequential], usual: Usual, images: Tensor
 ) -> None:
     scores = fitted(usual)
-    found = scored(members, scores, images)
+    found = scored(members, [], scores, images)
     assert {title for title, _ in found} == set(RIVALS)
     for title in RIVALS:
         key = next(key for key in scores if key[0] == title)
@@ -140,3 +140,14 @@ def test_every_rival_scores_alike_as_a_graph_that_can_be_timed(
         opened = session(exported.model)
         (by_graph,) = opened.run(None, {opened.get_inputs()[0].name: images[:1].numpy()})
         np.testing.assert_allclose(by_graph, found[key][:1], rtol=1e-2, atol=1e-4, err_msg=title)
+
+
+def test_only_rivals_of_ensembles_take_companions(
+    pytorch_ood: None, members: list[nn.Sequential], usual: Usual, images: Tensor
+) -> None:
+    alone = Usual.of(members[:1], usual.images, usual.classes)
+    assert "mutual information" not in {title for title, _ in fitted(alone)}
+    beside = scored(members[:1], members[1:], fitted(alone, members[1:]), images)
+    together = scored(members, [], fitted(usual), images)
+    np.testing.assert_allclose(beside["mutual information", ""], together["mutual information", ""])
+    np.testing.assert_allclose(beside["energy", ""], scored(members[:1], [], fitted(alone), images)["energy", ""])

@@ -3,7 +3,7 @@ their arithmetic it is the library's own. All of them read forward passes; one r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,7 +26,7 @@ BATCH = 50
 class Rival:
     """A row of the table of rivals. fit: what scores, of usual images and one of the settings. settings: by their names
     in the tables; the study takes the one that is best on its choosing sets. ensembles: whether it needs several
-    members."""
+    networks, and takes the members' companions beside them."""
 
     fit: Callable[[Usual, Any], Score]
     settings: dict[str, Any]
@@ -65,27 +65,34 @@ class RivalNetwork(nn.Module):
         return self.score([forward_pass(member, images) for member in self.members])
 
 
-def fitted(usual: Usual) -> dict[tuple[str, str], Score]:
-    """All rivals that the members allow, fitted: scores by title and setting."""
+def networks_of(title: str, members: Sequence[nn.Module], companions: Sequence[nn.Module]) -> Sequence[nn.Module]:
+    """The networks that the rival of that title runs, the members first."""
+    return [*members, *companions] if RIVALS[title].ensembles else members
+
+
+def fitted(usual: Usual, companions: Sequence[nn.Module] = ()) -> dict[tuple[str, str], Score]:
+    """All rivals for which there are networks, fitted: scores by title and setting."""
     return {
         (title, name): rival.fit(usual, setting)
         for title, rival in RIVALS.items()
-        if len(usual.members) > 1 or not rival.ensembles
+        if not rival.ensembles or len(networks_of(title, usual.members, companions)) > 1
         for name, setting in rival.settings.items()
     }
 
 
 def scored(
     members: Sequence[nn.Module],
-    scores: dict[tuple[str, str], Score],
+    companions: Sequence[nn.Module],
+    scores: Mapping[tuple[str, str], Score],
     images: Tensor,
     progress: Callable[[Sequence[Tensor]], Iterable[Tensor]] = iter,
 ) -> dict[tuple[str, str], NDArray[np.float64]]:
-    """Scores [n] of images [n, C, H, W] by all rivals, from one forward pass."""
+    """Scores [n] of images [n, C, H, W] by all rivals, from one forward pass of each network."""
     rows: dict[tuple[str, str], list[Tensor]] = {key: [] for key in scores}
     with torch.no_grad():
         for batch in progress(images.split(BATCH)):
-            passes = [forward_pass(member, batch) for member in members]
-            for key, score in scores.items():
-                rows[key].append(score(passes).double())
+            passes = [forward_pass(network, batch) for network in (*members, *companions)]
+            for (title, setting), score in scores.items():
+                read = passes[: len(networks_of(title, members, companions))]
+                rows[title, setting].append(score(read).double())
     return {key: torch.cat(parts).numpy() for key, parts in rows.items()}
