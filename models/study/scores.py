@@ -69,12 +69,11 @@ def of_bundle(subject: Subject, sets: Sequence[ImageSet], row: bundles.Row, titl
     found = {COUNTED: bundles.counted(bundle)[row.check]}
     for images in [images for images in sets if images.name != COUNTED]:
         path = folder / f"{subject.name}-bundle-{bundle.digest.removeprefix('sha256:')[:8]}" / _file(images)
-        kept = _kept(
-            path,
-            [row.check],
-            lambda images=images: bundles.statistics(bundle, images.images(), f"{row.within or title}, {images.name}"),
-        )
-        found[images.name] = kept[row.check]
+
+        def make(images: ImageSet = images) -> Scores:
+            return bundles.statistics(bundle, images.images(), f"{row.within or title}, {images.name}")
+
+        found[images.name] = _kept(path, [row.check], make)[row.check]
     return found
 
 

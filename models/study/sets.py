@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
@@ -51,7 +52,7 @@ class Numbers:
 
 def image_sets(subject: Subject, numbers: Numbers, folder: Path) -> list[ImageSet]:
     """All sets of a study, in the order of its tables. folder: where attacked images are kept."""
-    network = Ensemble(subject.members).eval()
+    network = _only_for_images(Ensemble(subject.members))
     counting = subject.calibration.taken(COUNTING)
     everyday = subject.evaluation.mixed(numbers.evaluation)
     reported = recognised(network, subject.evaluation.mixed(len(subject.evaluation)), numbers.images)
@@ -75,6 +76,12 @@ def recognised(network: nn.Module, part: Part, count: int) -> Part:
             break
     images, classes = (torch.cat([getattr(right, name) for right in found]) for name in ("images", "classes"))
     return Part(images[:count], classes[:count])
+
+
+def _only_for_images(network: nn.Module) -> nn.Module:
+    """A copy that is differentiated in its images alone, laid out as convolutions run fastest: attacks take half the
+    time."""
+    return deepcopy(network).eval().requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def accuracy(subject: Subject) -> float:
