@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import torch
@@ -10,18 +10,9 @@ import torch.nn.functional as F
 from sklearn.datasets import load_digits
 from torch import Tensor
 
+from ..study import alterations as changed
+from ..study.subject import Alteration
 from . import dataset
-
-
-def _noisy(images: Tensor) -> Tensor:
-    return (images + 0.2 * torch.randn(images.shape, generator=torch.Generator().manual_seed(0))).clamp(0, 1)
-
-
-def _blurred(images: Tensor) -> Tensor:
-    places = torch.arange(-4, 5).double()
-    kernel = torch.exp(-(places**2) / (2 * 1.5**2)).float()
-    kernel = kernel / kernel.sum()
-    return F.conv2d(F.conv2d(images, kernel.view(1, 1, 1, 9), padding=(0, 4)), kernel.view(1, 1, 9, 1), padding=(4, 0))
 
 
 def _occluded(images: Tensor) -> Tensor:
@@ -41,19 +32,29 @@ def _digits(images: Tensor) -> Tensor:
     return F.interpolate(digits, size=28, mode="bilinear", align_corners=False)
 
 
-ALTERED: dict[str, Callable[[Tensor], Tensor]] = {
-    "noise, 0.2": _noisy,
-    "blur, 1.5 pixels": _blurred,
+UNUSUAL: dict[str, Alteration] = {
+    "noise, 0.2": partial(changed.noisy, deviation=0.2),
+    "blur, 1.5 pixels": partial(changed.blurred, deviation=1.5),
     "rotation by 90 degrees": lambda images: torch.rot90(images, 1, (2, 3)),
     "inversion": lambda images: 1 - images,
     "occlusion": _occluded,
     "uniform noise": _uniform,
     "handwritten digits": _digits,
 }
-"""Functions by name that make of usual images [n, 1, 28, 28] in [0, 1] as many unusual ones."""
+"""The unusual sets of the tables."""
+
+CHOOSING: dict[str, Alteration] = {
+    "salt and pepper, 5 %": partial(changed.salted, share=0.05),
+    "gamma, 2": lambda images: images**2,
+    "zoom, 1.4": partial(changed.zoomed, factor=1.4),
+    "stripes": partial(changed.striped, amplitude=0.2, period=4),
+    "JPEG, quality 10": partial(changed.recompressed, level=10),
+    "shadow": partial(changed.shadowed, depth=0.7),
+}
+"""Alterations of other kinds, by which settings are chosen."""
 
 
-def left_out(known: int, count: int) -> Tensor:
-    """Test images of the classes that a network of `known` classes has never seen."""
-    images, classes = dataset.evaluation()
-    return images[classes >= known][:count]
+def left_out(known: int, images: Tensor) -> Tensor:
+    """Test images of the classes that a network of `known` classes has never seen, at most as many as `images`."""
+    found, classes = dataset.evaluation()
+    return found[classes >= known][: len(images)]

@@ -16,7 +16,7 @@ from fisherlens.edge.errors import BundleRefused
 from fisherlens.edge.pages import png
 from fisherlens.edge.storage import write_whole
 
-from ..fashion.detection import Auroc
+from ..study.detection import Auroc
 from . import BUNDLE, CLASSES, dataset
 from .cohorts import hospital_children, others
 from .intervals import CONFIDENCE, DRAWS, Estimate, bootstrapped, share

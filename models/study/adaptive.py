@@ -17,8 +17,6 @@ from fisherlens.edge.bundle import open_bundle
 from fisherlens.export.derivatives.bundle_gradient import Gradient, result_gradient
 from fisherlens.export.progress import Progress
 
-from .dataset import CLASSES
-
 WEIGHTS = (0.003, 0.03, 0.3)
 STEPS = 40
 _TINY = 1e-12
@@ -40,14 +38,14 @@ def attack(
     epsilon: float,
     progress: Progress,
 ) -> list[Attempt]:
-    """Attack each of the images [n, 1, 28, 28] in [0, 1], changing no pixel by more than `epsilon`."""
+    """Attack each of the images [n, C, H, W] in [0, 1], changing no value by more than `epsilon`."""
     manifest = open_bundle(bundle).manifest
-    checks = [check.name for check in manifest.checks]
+    checks, count = [check.name for check in manifest.checks], len(manifest.classes)
     gradient = result_gradient(bundle, "probability", "statistic", "p_value")
     items = progress(list(zip(images, classes, strict=True)), f"adaptive attack, {epsilon}")
     return [
         max(
-            (_descend(gradient, image[None], int(label), epsilon, weight, checks) for weight in WEIGHTS),
+            (_descend(gradient, image[None], int(label), count, epsilon, weight, checks) for weight in WEIGHTS),
             key=lambda attempt: (attempt.misclassified, attempt.p_value),
         )
         for image, label in items
@@ -55,14 +53,20 @@ def attack(
 
 
 def _descend(
-    gradient: Gradient, image: NDArray[np.float32], label: int, epsilon: float, weight: float, checks: list[str]
+    gradient: Gradient,
+    image: NDArray[np.float32],
+    label: int,
+    classes: int,
+    epsilon: float,
+    weight: float,
+    checks: list[str],
 ) -> Attempt:
     combined = checks.index("combined")
     change = np.random.default_rng(label).uniform(-epsilon, epsilon, image.shape).astype(np.float32)
     best = Attempt(False, 0.0)
     on_statistic, on_p_value = np.zeros((2, len(checks)), np.float32)
     on_statistic[combined] = -weight
-    on_probability = np.zeros(len(CLASSES), np.float32)  # the first step only looks
+    on_probability = np.zeros(classes, np.float32)  # the first step only looks
     for step in range(STEPS + 2):
         seen = np.clip(image + change, 0.0, 1.0)
         probability, _, p_value, slope = gradient(seen, on_probability, on_statistic, on_p_value)

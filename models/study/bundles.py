@@ -1,0 +1,95 @@
+"""The checks under study, as bundles: one row a bundle; and the statistics of many images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from rich.progress import track
+from torch import Tensor
+
+from fisherlens.edge.bundle import Bundle, open_bundle
+from fisherlens.edge.bundle.manifest import CALIBRATION_KEY, Calibration
+from fisherlens.export.checks.judgement import Procedure
+from fisherlens.export.network.source import from_modules
+from fisherlens.export.pipeline import DEFAULT, Request, export
+
+from .subject import Subject
+
+ALPHA = 0.01
+
+
+@dataclass(frozen=True)
+class Row:
+    """A bundle under study. check: the name in the bundle of the one whose statistic is studied. procedure: the
+    bundle's. within: title of the row whose bundle holds the same statistic, by
+    which images are then scored: a bundle of its own tells what the check costs alone. subjects: beginnings of the
+    names of those that it is not too dear for."""
+
+    check: str
+    procedure: Procedure = DEFAULT
+    within: str | None = None
+    subjects: tuple[str, ...] = ("",)
+
+
+FIRST = ("image_texture", "activation_profile")
+TOGETHER = "texture, activations and Rao score together"
+BEFORE = "Fisher profile and trace together"
+
+ROWS: dict[str, Row] = {
+    "cascade, the default": Row("cascade"),
+    "texture and activations together": Row("combined", Procedure(FIRST, "together")),
+    TOGETHER: Row("combined", Procedure((*FIRST, "rao_score"), "together")),
+    "image texture": Row("image_texture", Procedure(FIRST[:1], "each"), within=TOGETHER),
+    "activation profile": Row("activation_profile", Procedure(FIRST[1:], "each"), within=TOGETHER),
+    "Rao score": Row("rao_score", Procedure(("rao_score",), "each"), within=TOGETHER),
+    BEFORE: Row("combined", Procedure(("fisher_trace", "fisher_profile"), "together")),
+    "Fisher profile": Row("fisher_profile", Procedure(("fisher_profile",), "each"), within=BEFORE),
+    "Fisher trace": Row("fisher_trace", Procedure(("fisher_trace",), "each"), within=BEFORE),
+    "Fisher form": Row("fisher_form", Procedure(("fisher_form",), "each"), subjects=("fashion",)),
+}
+
+
+def rows_of(subject: Subject) -> dict[str, Row]:
+    """The rows that are not too dear for a subject."""
+    return {title: row for title, row in ROWS.items() if subject.name.startswith(row.subjects)}
+
+
+def exported(subject: Subject, title: str, folder: Path) -> Bundle:
+    """Export a row's bundle to a file in `folder`, calibrated on all calibration images; one that is there is taken."""
+    path = folder / f"{subject.name}-{title.replace(',', '').replace(' ', '-')}.onnx"
+    if not path.exists():
+        networks = from_modules(list(subject.members), subject.image_shape, subject.name)
+        readers = [lambda image=image: image[None].numpy() for image in subject.calibration.images]
+        request = Request(
+            name=f"{subject.name}, {title}", version="1", head=subject.head, input=subject.input,
+            classes=subject.classes, alpha=ALPHA, procedure=ROWS[title].procedure,
+        )  # fmt: skip
+        export(networks, readers, None, request, path, lambda items, label: track(list(items), f"{label}, {title}"))
+    return open_bundle(path, threads=1)
+
+
+def counted(bundle: Bundle) -> dict[str, NDArray[np.float64]]:
+    """Statistics of the usual images that p-values count over, [n] by check."""
+    text = bundle.session.get_modelmeta().custom_metadata_map[CALIBRATION_KEY]
+    found = msgspec.json.decode(text, type=Calibration).statistics
+    return {name: np.array(values) for name, values in found.items()}
+
+
+def statistics(bundle: Bundle, images: Tensor, label: str) -> dict[str, NDArray[np.float64]]:
+    """The statistic of each check by name on images [n, C, H, W], [n] each: two images at a time, each on one thread,
+    without map."""
+    names = [check.name for check in bundle.manifest.checks]
+
+    def statistic(image: Tensor) -> NDArray[np.float32]:
+        return np.asarray(bundle.run(image[None].numpy(), explain=False)["statistic"])
+
+    with ThreadPoolExecutor(2) as pool:
+        rows: Iterable[NDArray] = track(pool.map(statistic, images), label, len(images))
+        columns = np.stack(list(rows)).astype(float).T
+    return dict(zip(names, columns, strict=True))

@@ -1,0 +1,121 @@
+"""The sets of images of a study, made when they are asked for; attacked images are made once and kept."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import dataclass
+from functools import partial
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import torch
+from rich.progress import track
+from torch import Tensor, nn
+
+from fisherlens.edge.storage import write_whole
+from fisherlens.export.calibration.images import COUNTING
+
+from .attacks import Attack, attacked
+from .subject import Ensemble, Part, Sets, Subject
+
+EVALUATION = "usual"
+COUNTED = "usual, counting"
+ATTACKS, UNUSUAL = "attacks", "unusual"
+CHOOSING_ATTACKS, CHOOSING_UNUSUAL = "choosing: attacks", "choosing: unusual"
+
+BATCH = 50
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """Images of one kind. group: which of the study's groups it belongs to. key: tells what they are made of. images:
+    makes or reads them, float32 [n, C, H, W]."""
+
+    name: str
+    group: str
+    key: str
+    images: Callable[[], Tensor]
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """How many images a study takes at most: of the evaluation part for false alarms; of these, recognised ones that
+    are attacked and altered; of the counting ones, recognised ones that are attacked and altered to choose settings."""
+
+    evaluation: int
+    images: int
+    choosing: int
+
+
+def image_sets(subject: Subject, numbers: Numbers, folder: Path) -> list[ImageSet]:
+    """All sets of a study, in the order of its tables. folder: where attacked images are kept."""
+    network = _only_for_images(Ensemble(subject.members))
+    counting = subject.calibration.taken(COUNTING)
+    everyday = subject.evaluation.mixed(numbers.evaluation)
+    reported = recognised(network, subject.evaluation.mixed(len(subject.evaluation)), numbers.images)
+    choosing = recognised(network, counting.mixed(len(counting)), numbers.choosing)
+    return [
+        ImageSet(EVALUATION, EVALUATION, digest_of_arrays(everyday.images), lambda: everyday.images),
+        ImageSet(COUNTED, COUNTED, digest_of_arrays(counting.images), lambda: counting.images),
+        *_made(network, subject, reported, subject.reported, (ATTACKS, UNUSUAL), folder),
+        *_made(network, subject, choosing, subject.choosing, (CHOOSING_ATTACKS, CHOOSING_UNUSUAL), folder),
+    ]
+
+
+def recognised(network: nn.Module, part: Part, count: int) -> Part:
+    """The first `count` images, at most, whose most probable class is theirs."""
+    found: list[Part] = []
+    for start in range(0, len(part), BATCH):
+        batch = part.taken(slice(start, start + BATCH))
+        with torch.no_grad():
+            found.append(batch.taken(network(batch.images).argmax(dim=1) == batch.classes))
+        if sum(map(len, found)) >= count:
+            break
+    images, classes = (torch.cat([getattr(right, name) for right in found]) for name in ("images", "classes"))
+    return Part(images[:count], classes[:count])
+
+
+def _only_for_images(network: nn.Module) -> nn.Module:
+    """A copy that is differentiated in its images alone, laid out as convolutions run fastest: attacks take half the
+    time."""
+    return deepcopy(network).eval().requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def accuracy(subject: Subject) -> float:
+    """Share of the evaluation images that are recognised."""
+    return len(recognised(Ensemble(subject.members), subject.evaluation, len(subject.evaluation))) / len(
+        subject.evaluation
+    )
+
+
+def digest_of_arrays(*tensors: Tensor) -> str:
+    """Eight hexadecimal digits that tell weights and images from others: what was made of them is kept by these."""
+    found = hashlib.sha256()
+    for tensor in tensors:
+        found.update(np.ascontiguousarray(tensor.detach().numpy()).tobytes())
+    return found.hexdigest()[:8]
+
+
+def _made(
+    network: nn.Module, subject: Subject, part: Part, sets: Sets, groups: tuple[str, str], folder: Path
+) -> list[ImageSet]:
+    of_attacks, of_unusual = groups
+    key = digest_of_arrays(*network.state_dict().values(), part.images)
+
+    def kept(name: str, attack: Attack) -> Tensor:
+        path = folder / f"{subject.name}-attacked-{key}" / f"{name.replace('/', ' of ')}.npy"
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            shown = partial(track, description=f"attack, {name}")
+            buffer = BytesIO()
+            np.save(buffer, attacked(network, part.images, part.classes, attack, subject.bounds, shown).numpy())
+            write_whole(path, buffer.getvalue())
+        return torch.from_numpy(np.load(path))
+
+    return [
+        *(ImageSet(name, of_attacks, key, partial(kept, name, attack)) for name, attack in sets.attacks.items()),
+        *(ImageSet(name, of_unusual, key, partial(alter, part.images)) for name, alter in sets.unusual.items()),
+    ]

@@ -1,0 +1,116 @@
+"""The study of all networks: its measures against other libraries', and the whole of it on a tiny network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+from scipy.stats import norm
+from sklearn.metrics import roc_auc_score
+from torch import Tensor, nn
+
+from fisherlens.edge.bundle.manifest import Input
+from fisherlens.export.heads import Softmax
+from fisherlens.models.study import alterations, bundles
+from fisherlens.models.study.__main__ import main
+from fisherlens.models.study.attacks import fgsm, minimal_step
+from fisherlens.models.study.detection import Auroc, detected
+from fisherlens.models.study.report import front
+from fisherlens.models.study.rivals import RIVALS
+from fisherlens.models.study.sets import Numbers
+from fisherlens.models.study.study import study
+from fisherlens.models.study.subject import Ensemble, Part, Sets, Subject
+from fisherlens.models.study.subjects import SUBJECTS
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Tiny networks are slower on several."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def tiny(seed: int, images: Tensor) -> nn.Sequential:
+    """A random network that gives each of two classes to half of the images."""
+    torch.manual_seed(seed)
+    network = nn.Sequential(
+        nn.Conv2d(1, 4, 3, 2, 1), nn.BatchNorm2d(4), nn.ReLU(),
+        nn.Conv2d(4, 6, 3, 2, 1), nn.BatchNorm2d(6), nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(6, 2),
+    ).eval()  # fmt: skip
+    with torch.no_grad():
+        network[-1].bias -= network(images).median(dim=0).values
+    return network
+
+
+def tiny_subject() -> Subject:
+    torch.manual_seed(0)
+    images = torch.rand(280, 1, 10, 10) * torch.rand(280, 1, 1, 1)
+    members = [tiny(seed, images) for seed in range(2)]
+    classes = Ensemble(members)(images).argmax(dim=1)
+    return Subject(
+        name="tiny",
+        title="a tiny network",
+        members=members,
+        classes=("dark", "bright"),
+        head=Softmax(),
+        input=Input(rows=10, columns=10),
+        calibration=Part(images[:220], classes[:220]),
+        evaluation=Part(images[220:], classes[220:]),
+        reported=Sets(
+            {"FGSM, 0.2": fgsm(0.2), "minimal step": minimal_step((0.05, 0.4), 3)},
+            {"noise": lambda images: alterations.noisy(images, 0.3), "inversion": lambda images: 1 - images},
+        ),
+        choosing=Sets({"FGSM, 0.3": fgsm(0.3)}, {"zoom": lambda images: alterations.zoomed(images, 2.0)}),
+    )
+
+
+def test_a_small_study_runs_to_its_tables_and_picture(pytorch_ood: None, tmp_path: Path) -> None:
+    subject = tiny_subject()
+    found = study(subject, Numbers(60, 25, 20), 3, tmp_path)
+    assert {score.title for score in found} == {*RIVALS, *bundles.rows_of(subject)}
+    assert all(score.cost > 0.5 and all(np.isfinite(v).all() for v in score.scores.values()) for score in found)
+    page = (tmp_path / "tiny.md").read_text()
+    reported, chosen = {*subject.reported.attacks, *subject.reported.unusual}, {"FGSM, 0.3", "zoom"}
+    assert all(name in page for name in (*reported, *RIVALS))
+    assert not any(name in page for name in chosen)
+    assert all(name in (tmp_path / "tiny-choosing.md").read_text() for name in chosen)
+    assert (tmp_path / "tiny.png").stat().st_size > 20_000
+    made = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.np?")}
+    study(subject, Numbers(60, 25, 20), 3, tmp_path)
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.np?")} == made
+
+
+@pytest.mark.parametrize("subject", SUBJECTS)
+def test_what_is_missing_is_said_with_what_to_do(subject: str, tmp_path: Path) -> None:
+    asked = [subject, "--weights", str(tmp_path / "none"), "--out", str(tmp_path), "--data", str(tmp_path)]
+    result = CliRunner().invoke(main, asked)
+    assert result.exit_code == 1
+    assert any(cure in result.output for cure in ("--data", "apt-get install", "Train: python -m fisherlens.models."))
+
+
+def test_the_area_is_scikit_learns_and_its_interval_covers() -> None:
+    """Against the closed form for two normal distributions, in 300 repetitions."""
+    rng = np.random.default_rng(0)
+    usual, unusual = rng.integers(0, 20, 80).astype(float), rng.integers(5, 25, 60).astype(float)
+    labels = np.repeat([0, 1], [80, 60])
+    assert Auroc.of(usual, unusual).value == pytest.approx(roc_auc_score(labels, np.concatenate([usual, unusual])))
+    truth = norm.cdf(1 / np.sqrt(2))
+    areas = [Auroc.of(rng.normal(size=80), rng.normal(1, size=60)) for _ in range(300)]
+    assert np.mean([area.low <= truth <= area.high for area in areas]) > 0.9
+
+
+def test_at_most_alpha_of_usual_scores_are_detected() -> None:
+    rng = np.random.default_rng(0)
+    rates = [detected(rng.normal(size=199), rng.normal(size=50), 0.05).value for _ in range(200)]
+    assert np.mean(rates) == pytest.approx(0.05, abs=0.01)
+
+
+def test_the_front_holds_what_nothing_cheaper_reaches() -> None:
+    assert front([(1.0, 10.0), (1.0, 20.0), (3.0, 15.0), (2.0, 30.0), (5.0, 30.0)]) == [(1.0, 20.0), (2.0, 30.0)]
