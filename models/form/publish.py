@@ -32,7 +32,7 @@ REQUEST = Request(
     head=Gaussian(),
     input=INPUT,
     probes=2,
-    procedure=Procedure(("image_texture", "activation_profile", "ensemble_disagreement", "rao_score"), "together"),
+    procedure=Procedure(("fisher_trace", "fisher_profile", "ensemble_disagreement"), "each"),
 )
 
 

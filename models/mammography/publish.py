@@ -10,6 +10,7 @@ from rich.progress import track
 
 from fisherlens.edge.bundle.manifest import Measurand
 from fisherlens.export.calibration.targets import Targets
+from fisherlens.export.checks.judgement import Procedure
 from fisherlens.export.heads import Gaussian
 from fisherlens.export.network.source import from_modules
 from fisherlens.export.pipeline import Request, export
@@ -29,6 +30,7 @@ REQUEST = Request(
     head=Gaussian(logarithmic=True),
     input=INPUT,
     probes=2,
+    procedure=Procedure(("fisher_trace", "fisher_profile"), "each"),
 )
 
 
