@@ -116,7 +116,9 @@ def _require_finite(check: FittedCheck) -> None:
 
 def fitted_checks(measured: Mapping[str, Measured], usual: UsualRun, procedure: Procedure) -> list[FittedCheck]:
     """Fit the checks to the images that fit, and evaluate them on those that count."""
-    single = {name: CHECKS[name].fitted(usual.fitting.measured[name]) for name in procedure.checks}
+    single = {
+        name: CHECKS[name].fitted(usual.fitting.measured[name], measured[name].watched) for name in procedure.checks
+    }
     found = [
         FittedCheck(name, CHECKS[name].meaning, statistic, measured[name].values, measured[name].watched,
                     evaluated(statistic, usual.counting.measured[name]))
@@ -129,7 +131,7 @@ def fitted_checks(measured: Mapping[str, Measured], usual: UsualRun, procedure: 
 
 
 def _combined(checks: Sequence[FittedCheck], usual: UsualRun, procedure: Procedure) -> FittedCheck:
-    held_out = {check.name: _held_out(check.name, usual.fitting.measured[check.name]) for check in checks}
+    held_out = {check.name: _held_out(check, usual.fitting.measured[check.name]) for check in checks}
 
     def together(part: Sequence[FittedCheck]) -> Together:
         fitted = Usual.of([held_out[check.name] for check in part])
@@ -160,12 +162,12 @@ def _stages(checks: Sequence[FittedCheck]) -> tuple[list[FittedCheck], list[Fitt
     return tuple([check for check in checks if CHECKS[check.name].forward_only is first] for first in (True, False))  # type: ignore[return-value]
 
 
-def _held_out(check: str, columns: Columns) -> NDArray[np.float32]:
+def _held_out(check: FittedCheck, columns: Columns) -> NDArray[np.float32]:
     """A check's statistic of each image [n] by what was fitted to the others: a fit is closer to its own images."""
     found = np.empty(len(columns[0]), np.float32)
     for fold in range(FOLDS):
         held = np.arange(len(found)) % FOLDS == fold
-        statistic = CHECKS[check].fitted([column[~held] for column in columns])
+        statistic = CHECKS[check.name].fitted([column[~held] for column in columns], check.watched)
         found[held] = evaluated(statistic, [column[held] for column in columns]).statistics
     return found
 

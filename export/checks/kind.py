@@ -58,13 +58,13 @@ class CheckKind:
     """A row of the table of checks.
 
     measured: writes what the statistic is made of. meaning: what is said of an image that is flagged, behind the
-    check's name. fitted: from these values on the images that fit, [n, ...] each, the statistic. forward_only: whether
-    it takes no derivative: a cascade computes it of every image.
+    check's name. fitted: the statistic, from these values on the images that fit, [n, ...] each, and what is watched.
+    forward_only: whether it takes no derivative: a cascade computes it of every image.
     """
 
     measured: Callable[[FisherGraph], Measured]
     meaning: str
-    fitted: Callable[[Columns], Statistic] = lambda _: Scalar()
+    fitted: Callable[[Columns, Sequence[Watched]], Statistic] = lambda *_: Scalar()
     forward_only: bool = False
 
 

@@ -9,6 +9,8 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
+from fisherlens.edge.bundle.manifest import Watched
+
 from ..calibration.collect import Columns
 from ..errors import CalibrationError
 from ..graph.tape import Tape
@@ -67,13 +69,17 @@ class Profile:
         return Written(self.distance(tape, standardised), standardised)
 
 
-def fitted_profile(columns: Columns) -> Profile:
+def fitted_profile(columns: Columns, watched: Sequence[Watched]) -> Profile:
     """Fit the usual profile to features [n, F] and regressors [n, P]. Raises CalibrationError as `fit_profile` does."""
-    return fit_profile(*columns)
+    features, regressors = columns
+    return fit_profile(features, regressors, [part.count for part in watched])
 
 
-def fit_profile(features: NDArray[np.float32], regressors: NDArray[np.float32]) -> Profile:
-    """Fit the usual profile to images [n, F] and regressors [n, P].
+def fit_profile(
+    features: NDArray[np.float32], regressors: NDArray[np.float32], parts: Sequence[int] | None = None
+) -> Profile:
+    """Fit the usual profile to images [n, F] and regressors [n, P]. parts: sizes of the runs of features that are of
+    one kind, as the channels of a layer; all are, where it is None.
 
     The covariance is of each image's deviation from what all *others* let expect, so that classes of few images do
     not make it too small, and is shrunk (Ledoit & Wolf 2004, J. Multivariate Anal. 88, theorem 3.2). Raises
@@ -88,10 +94,19 @@ def fit_profile(features: NDArray[np.float32], regressors: NDArray[np.float32]) 
     f, r = features.astype(np.float64), regressors.astype(np.float64)
     mean = f.mean(axis=0)
     slopes, deviations = _regression(f - mean, r)
-    deviation = np.sqrt((deviations**2).mean(axis=0) + ROUNDING**2 * (f**2).mean(axis=0))
-    deviation[deviation == 0] = np.inf  # a feature that is zero on all usual images says nothing
+    deviation = _standard_deviation(deviations, parts or [f.shape[1]]) + ROUNDING * np.sqrt((f**2).mean(axis=0))
+    deviation[deviation == 0] = np.inf  # where all features of a kind are zero on all usual images they say nothing
     components, variances, rest = _covariance(deviations / deviation)
     return Profile(mean, slopes, deviation, components, variances, rest)
+
+
+def _standard_deviation(deviations: NDArray[np.float64], parts: Sequence[int]) -> NDArray[np.float64]:
+    """Of features [F] by their deviations [n, F], to which one more of the size that is typical of their part is added:
+    a channel that none of n usual images wakes may be woken by the next one."""
+    squares = deviations**2
+    ends = np.cumsum(parts)[:-1]
+    typical = np.concatenate([np.full(part.shape[1], part.mean()) for part in np.split(squares, ends, axis=1)])
+    return np.sqrt((squares.sum(axis=0) + typical) / (len(squares) + 1))
 
 
 def _regression(features: NDArray[np.float64], regressors: NDArray[np.float64]) -> tuple[NDArray, NDArray]:

@@ -13,7 +13,7 @@ from sklearn.linear_model import Ridge
 from fisherlens.export.calibration.coverage import conformal_factor
 from fisherlens.export.checks.kind import evaluated
 from fisherlens.export.checks.p_value import needed, p_value, require_enough
-from fisherlens.export.checks.profile import MOST_COMPONENTS, UNSEEN, fit_profile, fitted_profile
+from fisherlens.export.checks.profile import MOST_COMPONENTS, UNSEEN, fit_profile
 from fisherlens.export.errors import CalibrationError
 from fisherlens.export.graph.model import session
 from fisherlens.export.graph.tape import IR_VERSION, OPSET, Tape
@@ -68,14 +68,14 @@ def test_the_profile_is_the_mahalanobis_distance_by_scikit_learns_shrunk_covaria
     regressors = np.column_stack([np.ones(count), rng.normal(size=(count, 2))])
     features = regressors @ rng.normal(size=(3, size)) + rng.normal(size=(count, size)) @ rng.normal(size=(size, size))
     columns = [features.astype(np.float32), regressors.astype(np.float32)]
-    found = evaluated(fitted_profile(columns), columns)
+    found = evaluated(fit_profile(columns[0], columns[1]), columns)
     # A ridge regression of what differs from the mean; each image's deviation from the fit to all others.
     scaled = regressors / np.abs(regressors).max(axis=0)
     ridge = Ridge(alpha=UNSEEN, fit_intercept=False).fit(scaled, features - features.mean(axis=0))
     residuals = features - features.mean(axis=0) - ridge.predict(scaled)
     hat = scaled @ np.linalg.inv(scaled.T @ scaled + UNSEEN * np.eye(3)) @ scaled.T
     left_out = residuals / (1 - np.diag(hat) - 1 / count)[:, None]
-    scale = np.sqrt((left_out**2).mean(axis=0))
+    scale = np.sqrt(((left_out**2).sum(axis=0) + (left_out**2).mean()) / (count + 1))
     covariance = LedoitWolf(assume_centered=True, store_precision=True).fit(left_out / scale)
     np.testing.assert_allclose(found.deviations, residuals / scale, rtol=1e-3, atol=1e-3)
     np.testing.assert_allclose(found.statistics, covariance.mahalanobis(residuals / scale), rtol=1e-2)
@@ -114,20 +114,27 @@ def test_collinear_features_leave_the_statistic_steady() -> None:
     base = rng.normal(size=(300, 3))
     features = np.column_stack([base, base.sum(axis=1)]).astype(np.float32)
     ones = np.ones((300, 1), np.float32)
-    statistic = fitted_profile([features, ones])
+    statistic = fit_profile(features, ones)
     rounded = features + rng.normal(scale=1e-5, size=features.shape).astype(np.float32)
     before, after = (evaluated(statistic, [f, ones]).statistics for f in (features, rounded))
     np.testing.assert_allclose(before, after, rtol=0.02, atol=0.02)
 
 
-def test_features_that_are_zero_on_all_usual_images_say_nothing() -> None:
+def test_a_channel_that_no_usual_image_wakes_is_told_when_one_does_but_not_without_bound() -> None:
     features = np.random.default_rng(6).normal(size=(100, 3)).astype(np.float32)
     features[:, 1] = 0.0
-    found = evaluated(
-        fit_profile(features, np.ones((100, 1), np.float32)), [features + 1, np.ones((100, 1), np.float32)]
-    )
+    ones = np.ones((100, 1), np.float32)
+    found = evaluated(fit_profile(features, ones, [3]), [features + np.float32([0, 1, 0]), ones])
+    assert np.all((found.deviations[:, 1] > 5) & (found.deviations[:, 1] < 20))
+
+
+def test_channels_that_are_all_zero_on_usual_images_say_nothing() -> None:
+    features = np.random.default_rng(6).normal(size=(100, 3)).astype(np.float32)
+    features[:, 1:] = 0.0
+    ones = np.ones((100, 1), np.float32)
+    found = evaluated(fit_profile(features, ones, [1, 2]), [features + 1, ones])
     assert np.isfinite(found.statistics).all()
-    np.testing.assert_array_equal(found.deviations[:, 1], 0.0)
+    np.testing.assert_array_equal(found.deviations[:, 1:], 0.0)
 
 
 def test_too_few_images_for_a_profile_are_refused() -> None:
