@@ -124,7 +124,7 @@ def test_a_channel_that_no_usual_image_wakes_is_told_when_one_does_but_not_witho
     features = np.random.default_rng(6).normal(size=(100, 3)).astype(np.float32)
     features[:, 1] = 0.0
     ones = np.ones((100, 1), np.float32)
-    found = evaluated(fit_profile(features, ones, [3]), [features + np.float32([0, 1, 0]), ones])
+    found = evaluated(fit_profile(features, ones, [3]), [features + np.array([0, 1, 0], np.float32), ones])
     assert np.all((found.deviations[:, 1] > 5) & (found.deviations[:, 1] < 20))
 
 

@@ -85,7 +85,7 @@ def test_what_a_check_means_travels_in_the_manifest(ensemble_bundle: Path) -> No
     assert [check.meaning for check in checks] == [
         CHECKS[check.name].meaning if check.name in CHECKS else MEANINGS["cascade"][1] for check in checks
     ]
-    assert all(check.flags for check in checks)
+    assert [check.flags for check in checks] == [False, False, True]
 
 
 def test_manifests_of_before_mean_what_the_device_used_to_say() -> None:
