@@ -88,9 +88,11 @@ def selective(found: Readings, truth: NDArray[np.bool_]) -> Table:
 def told_of(cohorts: dict[str, Readings]) -> Table:
     """Tabulate what each cohort is called, and what the checks say of it."""
     checks = next(iter(cohorts.values())).by_check
-    table = Table("", "images (patients)", "called ill", "mean confidence", "flagged", *checks)
+    table = Table(
+        "", "images (patients)", "called ill", "mean confidence", "flagged", "called ill, not flagged", *checks
+    )
     for name, found in cohorts.items():
-        rates = [found.ill, found.flagged, *found.by_check.values()]
+        rates = [found.ill, found.flagged, found.ill & ~found.flagged, *found.by_check.values()]
         ill, *flagged = (percent(share(hits, found.patients)) for hits in rates)
         count = f"{len(found.ill)} ({len(np.unique(found.patients))})"
         table.add_row(name, count, ill, decimal(mean_confidence(found), 2), *flagged)
@@ -146,7 +148,7 @@ def main(data: Path, bundle: Path, picture: Path | None) -> None:
     found = {cohort.name: readings(opened, cohort) for cohort in cohorts}
     normal, ill = list(found.values())[: len(CLASSES)]
     usual, truth = together([normal, ill]), np.repeat([False, True], [len(normal.ill), len(ill.ill)])
-    console = Console(highlight=False, width=140)
+    console = Console(highlight=False, width=190)
     console.print(table_of("by patient, mean probability over the images", by_patient(normal, ill)))
     console.print(table_of("by image", by_image(usual, truth)))
     console.print(selective(usual, truth))

@@ -53,7 +53,8 @@ def _risk(axes: Axes, found: Readings, truth: NDArray[np.bool_]) -> None:
     )
     axes.axhline(100 * wrong.mean(), color="k", ls="--", lw=1, label="at random")
     axes.plot(100 * (~found.flagged).mean(), 100 * wrong[~found.flagged].mean(), "C3s", ms=5, label="not flagged")
-    axes.set(xlabel="images kept / %", ylabel="wrong of the kept / %", xlim=(0, 101), ylim=(0, None))
+    axes.set(xlabel="images kept / %", ylabel="wrong of the kept / %", xlim=(0, 101))
+    axes.set_ylim(0, 110 * ends[-1].high)  # the interval of the few most confident is wider than the figure
     axes.set_title("selective risk", fontsize=10)
     axes.grid(alpha=0.3)
     axes.legend(fontsize=8, loc="upper left")
