@@ -12,7 +12,7 @@ For each kind of map, on evaluation images:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,6 +38,7 @@ from fisherlens.export.network.source import Network, from_modules
 from ..fashion import dataset as fashion_images
 from ..fashion.networks import NETWORKS
 from ..fashion.train import load as load_fashion
+from ..radiograph import CLASSES
 from ..radiograph.dataset import DatasetMissing
 from ..radiograph.map_sets import usual
 from ..radiograph.network import radiograph_network
@@ -54,11 +55,13 @@ Predict = Callable[[Tensor], Tensor]
 @dataclass(frozen=True)
 class MapSubject:
     """Networks and images whose maps are measured. members: the trained networks of an ensemble, or one; untrained: as
-    many, with weights drawn anew; images: float32 [n, C, H, W]."""
+    many, with weights drawn anew; images: float32 [n, C, H, W]; groups: numbers of images that make up a table, by its
+    heading."""
 
     members: Sequence[nn.Module]
     untrained: Sequence[nn.Module]
     images: Tensor
+    groups: Mapping[str, NDArray[np.int64]]
 
 
 @dataclass(frozen=True)
@@ -187,7 +190,7 @@ def in_random_order(explain: Explain, predict: Predict, images: Tensor) -> NDArr
 
 
 def print_evidence(subject: MapSubject) -> None:
-    """Print the evidence on each kind of map, on all images together and by the class that is predicted."""
+    """Print the evidence on each kind of map, a table a group of images."""
     trained, untrained = (traced(members, subject.images) for members in (subject.members, subject.untrained))
     predict = mean_probability(subject.members)
     found = {
@@ -195,11 +198,12 @@ def print_evidence(subject: MapSubject) -> None:
         for kind in track(list(MAPS), "explain")
     }
     random = in_random_order(explainer(trained, "fisher"), predict, subject.images)
-    table = Table("map", "deletion", "insertion", "rank correlation with untrained", "compact agrees")
-    for kind, rows in found.items():
-        table.add_row(kind, *(f"{value:.3f}" for value in rows.mean(axis=0)))
-    table.add_row("random order", *(f"{value:.3f}" for value in random.mean(axis=0)), "", "")
-    Console(width=110).print(table)
+    for heading, numbers in subject.groups.items():
+        table = Table(heading, "deletion", "insertion", "rank correlation with untrained", "compact agrees")
+        for kind, rows in found.items():
+            table.add_row(kind, *(f"{value:.3f}" for value in rows[numbers].mean(axis=0)))
+        table.add_row("random order", *(f"{value:.3f}" for value in random[numbers].mean(axis=0)), "", "")
+        Console(width=110).print(table)
 
 
 @click.group()
@@ -216,7 +220,8 @@ def fashion(weights: Path, name: str, images: int) -> None:
     network = load_fashion(weights, "residual-0" if name == "residual" else name)
     torch.manual_seed(0)
     untrained = NETWORKS[name]().eval()
-    print_evidence(MapSubject([network], [untrained], fashion_images.evaluation()[0][:images]))
+    chosen = fashion_images.evaluation()[0][:images]
+    print_evidence(MapSubject([network], [untrained], chosen, {"map": np.arange(len(chosen))}))
 
 
 @main.command()
@@ -229,9 +234,11 @@ def radiograph(data: Path, weights: Path, images: int) -> None:
     torch.manual_seed(0)
     untrained = [radiograph_network().eval() for _ in members]
     try:
-        print_evidence(MapSubject(members, untrained, usual(data, images).images))
+        part = usual(data, images)
     except DatasetMissing as error:
         raise click.ClickException(str(error)) from error
+    groups = {f"map, {name}": np.flatnonzero(part.classes.numpy() == number) for number, name in enumerate(CLASSES)}
+    print_evidence(MapSubject(members, untrained, part.images, groups))
 
 
 if __name__ == "__main__":
