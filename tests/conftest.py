@@ -38,6 +38,8 @@ in under two minutes."""
 
 FORBIDDEN = "this machine does not allow"
 """How reasons begin of tests that are skipped for want of a right or of a kernel's feature."""
+NO_IMAGES = "this machine does not have the images"
+"""How reasons begin of tests that are skipped for want of public images that may not lie in the repository."""
 NO_SUCH_PART = "unsupported feature"
 """How labgrid's reasons begin for tests that want a part which a rig's environment file does not have."""
 
@@ -51,12 +53,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """In CI what can run does: a skipped test is a failure there, unless machine or rig cannot run it."""
+    """In CI what can run does: a skipped test is a failure there, unless it cannot run on this machine or rig."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if not os.environ.get("CI") or not reporter:
         return
     reasons = [str(report.longrepr) for report in reporter.stats.get("skipped", [])]
-    skipped = [reason for reason in reasons if FORBIDDEN not in reason and NO_SUCH_PART not in reason]
+    cannot = (FORBIDDEN, NO_IMAGES, NO_SUCH_PART)
+    skipped = [reason for reason in reasons if not any(words in reason for words in cannot)]
     if skipped:
         reporter.write_line(f"CI: {len(skipped)} skipped, which fails this run")
         session.exitstatus = pytest.ExitCode.TESTS_FAILED

@@ -18,7 +18,7 @@ from .network import radiograph_network
 
 MEMBERS = 3
 BATCH = 32
-EPOCHS = 10
+EPOCHS = 12
 
 
 @click.command()

@@ -25,12 +25,13 @@ from fisherlens.models.radiograph.input import INPUT, read
 from fisherlens.models.radiograph.network import radiograph_network
 from fisherlens.models.weights import members_of
 
+from ..conftest import NO_IMAGES
 from .test_radiograph import smooth
 
 CHEST = Path(os.environ.get("CHEST_RADIOGRAPHS", Path(__file__).parents[3] / "shared" / "data" / "chest"))
 CARD = Path(evaluate.__file__).with_name("MODEL_CARD.md")
 needs_radiographs = pytest.mark.skipif(
-    not CHEST.is_dir(), reason="the chest radiographs are not beside the repository, nor where CHEST_RADIOGRAPHS says"
+    not CHEST.is_dir(), reason=f"{NO_IMAGES} of chests, neither beside the repository nor where CHEST_RADIOGRAPHS says"
 )
 
 
