@@ -24,7 +24,7 @@ UNSEEN = 1.0
 """So many images at the mean of all stand behind each class, or beside each value's slope: a class of which no image
 was seen is expected there, and not at zero."""
 
-MOST_COMPONENTS = 128
+MOST_COMPONENTS = 64
 """Directions that the covariance tells apart, the others share one variance (Tipping & Bishop 1999, J. R. Stat. Soc. B
 61, eq. 8): each takes the features' number of floats in the file."""
 
