@@ -4,6 +4,7 @@ the node that is to blame."""
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,8 @@ from torch import Tensor, nn
 from fisherlens.edge.bundle import open_bundle
 from fisherlens.edge.bundle.manifest import Input
 from fisherlens.export.calibration.images import Images
-from fisherlens.export.errors import NetworkError
+from fisherlens.export.calibration.parity import compare
+from fisherlens.export.errors import NetworkError, ParityError
 from fisherlens.export.heads import Softmax
 from fisherlens.export.network.source import from_modules
 from fisherlens.export.pipeline import Request, export
@@ -155,6 +157,14 @@ def test_a_division_by_zero_on_a_usual_image_is_refused_with_its_node(
     assert f"On image 4 it begins at {begins}" in said
     assert "whose result is NaN. " in said
     assert not list(tmp_path.iterdir())
+
+
+def test_a_framework_that_gives_nan_does_not_agree_with_a_bundle_that_does_not() -> None:
+    torch.manual_seed(0)
+    (network,) = from_modules([Cosine().eval()], (1, 1, SIDE, SIDE), "network")
+    broken = replace(network, forward=lambda image: [np.full((1, 3), np.nan, np.float32)])
+    with pytest.raises(ParityError):
+        compare([broken], readers(2), [[np.zeros((2, 1, 3), np.float32)]], 1e-3, lambda items, label: items)
 
 
 class Masked(nn.Module):
