@@ -72,7 +72,7 @@ def test_nan_weights_are_named(usual_folder: Path, out: Path) -> None:
 
 def test_too_few_images_say_how_many_are_needed(few: Path, out: Path) -> None:
     said = refused("tests.networks:classifier", "--head", "softmax", "--images", few, "-o", out)
-    assert "12 calibration images; alpha 0.01 over 2 checks needs at least 398" in said
+    assert "12 calibration images; alpha 0.01 over 1 checks needs at least 198" in said
 
 
 def test_an_unreadable_image_is_named(few: Path, out: Path) -> None:

@@ -18,6 +18,7 @@ from fisherlens.edge.bundle import open_bundle
 from fisherlens.edge.bundle.manifest import Input
 from fisherlens.export.calibration.images import Images
 from fisherlens.export.calibration.parity import compare
+from fisherlens.export.checks.judgement import Procedure
 from fisherlens.export.errors import NetworkError, ParityError
 from fisherlens.export.heads import Softmax
 from fisherlens.export.network.source import from_modules
@@ -150,7 +151,11 @@ def test_a_division_by_zero_on_a_usual_image_is_refused_with_its_node(
     torch.manual_seed(0)
     with pytest.raises(NetworkError) as refusal:
         exported(
-            Bright(instead), readers(8, sometimes_dark), tmp_path / "out.onnx", alpha=0.4, checks=("fisher_trace",)
+            Bright(instead),
+            readers(8, sometimes_dark),
+            tmp_path / "out.onnx",
+            alpha=0.4,
+            procedure=Procedure(("fisher_trace",)),
         )
     said = str(refusal.value)
     assert f"{what}: not finite on 1 of 8" in said
@@ -185,14 +190,14 @@ class Masked(nn.Module):
 
 def test_a_mask_of_infinity_is_exported(tmp_path: Path) -> None:
     torch.manual_seed(0)
-    exported(Masked(False), readers(8), tmp_path / "out.onnx", alpha=0.4, checks=("fisher_trace",))
+    exported(Masked(False), readers(8), tmp_path / "out.onnx", alpha=0.4, procedure=Procedure(("fisher_trace",)))
     assert (tmp_path / "out.onnx").exists()
 
 
 def test_infinity_that_makes_a_nan_is_traced_to_its_node_and_a_mask_is_not_blamed(tmp_path: Path) -> None:
     torch.manual_seed(0)
     with pytest.raises(NetworkError) as refusal:
-        exported(Masked(True), readers(8), tmp_path / "out.onnx", alpha=0.4, checks=("fisher_trace",))
+        exported(Masked(True), readers(8), tmp_path / "out.onnx", alpha=0.4, procedure=Procedure(("fisher_trace",)))
     said = str(refusal.value)
     assert "not finite on 8 of 8" in said
     assert "On image 1 it begins at Mul (node node_mul" in said
@@ -214,7 +219,7 @@ def test_a_map_that_is_not_finite_is_refused_with_the_node_whose_derivative_is_n
     torch.manual_seed(0)
     saturated = readers(8, lambda seed: np.ceil(object_on_black(seed)))
     with pytest.raises(NetworkError) as refusal:
-        exported(ArcCosine(), saturated, tmp_path / "out.onnx", alpha=0.4, checks=("fisher_trace",))
+        exported(ArcCosine(), saturated, tmp_path / "out.onnx", alpha=0.4, procedure=Procedure(("fisher_trace",)))
     said = str(refusal.value)
     assert "map: not finite on 8 of 8" in said
     assert "it begins at the derivative of Acos (node node_acos" in said
