@@ -1,81 +1,87 @@
-"""The attacker who knows the check: projected gradient descent through the bundle's own graph.
+"""The attacker who knows the checks: `python -m fisherlens.models.study.adaptive radiograph --data chest ...`.
 
-Each step follows the derivative of the margin of the best wrong class over the right one, less the
-combined statistic times a weight: where the check is differentiated, so is the reverse pass in it.
-Several weights are tried, and what deceives both network and check is kept.
+Projected gradient descent through the bundle's own graph. Each step follows the derivative of the margin of the best
+wrong class over the right one, less the checks' common statistic times a weight; several weights are tried, and what
+deceives both network and default check is kept. The default check is a cascade, an If without a derivative: it is
+attacked by the bundle that computes all its checks of every image, whose statistic is the cascade's on doubtful images.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import click
 import numpy as np
 from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
 
-from fisherlens.edge.bundle import open_bundle
+from fisherlens.edge.bundle import Bundle
 from fisherlens.export.derivatives.bundle_gradient import Gradient, result_gradient
-from fisherlens.export.progress import Progress
+
+from .bundles import ALPHA, DEFAULT_ROW, TOGETHER, exported
+from .detection import Rate
+from .sets import recognised
+from .sources import Sources
+from .subject import Ensemble, SubjectMissing
+from .subjects import SUBJECTS
 
 WEIGHTS = (0.003, 0.03, 0.3)
-STEPS = 40
+STEPS = 30
 _TINY = 1e-12
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """The best that an attack of one image reached. misclassified: whether the class changed. p_value: of
-    the combined check, the largest among images with a wrong class."""
+    """The best that an attack of one image reached. misclassified: whether the class changed. p_value: of the check
+    that flags, the largest among images with a wrong class."""
 
     misclassified: bool
     p_value: float
 
 
+Judged = Callable[[NDArray[np.float32]], tuple[NDArray[np.float32], float]]
+"""Gives of an image [1, C, H, W] the probabilities [K], and the p-value of the check that flags."""
+
+
+def judged_by(bundle: Bundle) -> Judged:
+    """What a bundle says of an image."""
+    (flagging,) = [number for number, check in enumerate(bundle.manifest.checks) if check.flags]
+
+    def judge(image: NDArray[np.float32]) -> tuple[NDArray[np.float32], float]:
+        outputs = bundle.run(image, explain=False)
+        return outputs["probability"], float(outputs["p_value"][flagging])
+
+    return judge
+
+
 def attack(
-    bundle: Path,
-    images: NDArray[np.float32],
-    classes: NDArray[np.int64],
+    gradient: Gradient, of_checks: NDArray[np.float32], judge: Judged, image: NDArray[np.float32], label: int,
     epsilon: float,
-    progress: Progress,
-) -> list[Attempt]:
-    """Attack each of the images [n, C, H, W] in [0, 1], changing no value by more than `epsilon`."""
-    manifest = open_bundle(bundle).manifest
-    checks, count = [check.name for check in manifest.checks], len(manifest.classes)
-    gradient = result_gradient(bundle, "probability", "statistic", "p_value")
-    items = progress(list(zip(images, classes, strict=True)), f"adaptive attack, {epsilon}")
-    return [
-        max(
-            (_descend(gradient, image[None], int(label), count, epsilon, weight, checks) for weight in WEIGHTS),
-            key=lambda attempt: (attempt.misclassified, attempt.p_value),
-        )
-        for image, label in items
-    ]
+) -> Attempt:  # fmt: skip
+    """Attack an image [1, C, H, W] in [0, 1], changing no value by more than `epsilon`. gradient: of `probability` and
+    `statistic`; of_checks: one for the statistic that is to stay small, zero for the others."""
+    attempts = [_descend(gradient, -weight * of_checks, judge, image, label, epsilon) for weight in WEIGHTS]
+    return max(attempts, key=lambda attempt: (attempt.misclassified, attempt.p_value))
 
 
 def _descend(
-    gradient: Gradient,
-    image: NDArray[np.float32],
-    label: int,
-    classes: int,
+    gradient: Gradient, on_statistic: NDArray[np.float32], judge: Judged, image: NDArray[np.float32], label: int,
     epsilon: float,
-    weight: float,
-    checks: list[str],
-) -> Attempt:
-    combined = checks.index("combined")
+) -> Attempt:  # fmt: skip
     change = np.random.default_rng(label).uniform(-epsilon, epsilon, image.shape).astype(np.float32)
     best = Attempt(False, 0.0)
-    on_statistic, on_p_value = np.zeros((2, len(checks)), np.float32)
-    on_statistic[combined] = -weight
-    on_probability = np.zeros(classes, np.float32)  # the first step only looks
-    for step in range(STEPS + 2):
+    for step in range(STEPS):
         seen = np.clip(image + change, 0.0, 1.0)
-        probability, _, p_value, slope = gradient(seen, on_probability, on_statistic, on_p_value)
-        if probability.argmax() != label and p_value[combined] > best.p_value:
-            best = Attempt(True, float(p_value[combined]))
-        if step:
-            size = epsilon / 4 * (1 - step / (STEPS + 2)) + epsilon / 50
-            change = np.clip(change + size * np.sign(slope), -epsilon, epsilon)
-        on_probability = _margin(probability, label)
+        probability, p_value = judge(seen)
+        if probability.argmax() != label and (p_value > best.p_value or not best.misclassified):
+            best = Attempt(True, p_value)
+        *_, slope = gradient(seen, _margin(probability, label), on_statistic)
+        size = epsilon / 4 * (1 - step / STEPS) + epsilon / 50
+        change = np.clip(change + size * np.sign(slope), -epsilon, epsilon).astype(np.float32)
     return best
 
 
@@ -87,3 +93,47 @@ def _margin(probability: NDArray[np.float32], label: int) -> NDArray[np.float32]
     weights[others.argmax()] = 1.0 / max(float(others.max()), _TINY)
     weights[label] = -1.0 / max(float(probability[label]), _TINY)
     return weights
+
+
+@click.command()
+@click.argument("subject", type=click.Choice(list(SUBJECTS)))
+@click.option("--data", type=click.Path(path_type=Path), help="Folder of images, where no package has them.")
+@click.option("--weights", type=click.Path(path_type=Path), required=True, help="File or folder of trained weights.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="The study's folder: its bundles are used.")
+@click.option("--images", default=30, show_default=True, help="Recognised images that are attacked.")
+@click.option("--level", "levels", type=float, multiple=True, default=(1.0, 2.0, 4.0), show_default=True)
+@click.option("--of", default=255.0, show_default=True, help="Largest value of which levels are a share.")
+def main(
+    subject: str, data: Path | None, weights: Path, out: Path, images: int, levels: tuple[float, ...], of: float
+) -> None:
+    """Print how often an attacker who knows the default check changes the class, and is not flagged."""
+    out.mkdir(parents=True, exist_ok=True)
+    try:
+        studied = SUBJECTS[subject](Sources(data, weights, 4000))
+    except SubjectMissing as error:
+        raise click.ClickException(str(error)) from error
+    differentiated = exported(studied, TOGETHER, out)
+    names = [check.name for check in differentiated.manifest.checks]
+    of_checks = np.array([name == "combined" for name in names], np.float32)
+    gradient = result_gradient(differentiated.path, "probability", "statistic")
+    judge = judged_by(exported(studied, DEFAULT_ROW, out))
+    part = recognised(Ensemble(studied.members), studied.evaluation.mixed(len(studied.evaluation)), images)
+    table = Table("each value may change by", "wrong class", f"wrong class, not flagged at {100 * ALPHA:g} %")
+    for level in levels:
+        pairs = list(zip(part.images.numpy(), part.classes.tolist(), strict=True))
+        attempts = [
+            attack(gradient, of_checks, judge, image[None], label, level / of)
+            for image, label in track(pairs, f"adaptive attack, {level:g} of {of:g}")
+        ]
+        wrong = np.array([attempt.misclassified for attempt in attempts])
+        passed = np.array([attempt.misclassified and attempt.p_value > ALPHA for attempt in attempts])
+        table.add_row(f"{level:g} of {of:g}", *(_percent(Rate.of(share)) for share in (wrong, passed)))
+    Console(highlight=False).print(table)
+
+
+def _percent(rate: Rate) -> str:
+    return f"{100 * rate.value:.0f} % ({100 * rate.low:.0f}–{100 * rate.high:.0f})"
+
+
+if __name__ == "__main__":
+    main()

@@ -38,11 +38,12 @@ class Row:
 
 
 FIRST = ("image_texture", "activation_profile")
+DEFAULT_ROW = "cascade, the default"
 TOGETHER = "texture, activations and Rao score together"
 BEFORE = "Fisher profile and trace together"
 
 ROWS: dict[str, Row] = {
-    "cascade, the default": Row("cascade"),
+    DEFAULT_ROW: Row("cascade"),
     "texture and activations together": Row("combined", Procedure(FIRST, "together")),
     TOGETHER: Row("combined", Procedure((*FIRST, "rao_score"), "together")),
     "image texture": Row("image_texture", Procedure(FIRST[:1], "each"), within=TOGETHER),
