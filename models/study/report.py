@@ -25,7 +25,7 @@ HEADLINE = 0.01
 
 @dataclass(frozen=True)
 class Figures:
-    """What one score detects of a group of sets. areas: under the ROC curve against the evaluation images; at_1, at_5:
+    """Figures of one score on a group of sets. areas: under the ROC curve against the evaluation images; at_1, at_5:
     detected at 1 % and 5 % false alarms by the images that count; all by name of the set."""
 
     areas: dict[str, Auroc]

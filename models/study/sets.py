@@ -42,8 +42,9 @@ class ImageSet:
 
 @dataclass(frozen=True)
 class Numbers:
-    """How many images a study takes at most: of the evaluation part for false alarms; of these, recognised ones that
-    are attacked and altered; of the counting ones, recognised ones that are attacked and altered to choose settings."""
+    """Counts of the images that a study takes at most: of the evaluation part for false alarms; of these, recognised
+    ones that are attacked and altered; of the counting ones, recognised ones that are attacked and altered to choose
+    settings."""
 
     evaluation: int
     images: int

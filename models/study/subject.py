@@ -36,7 +36,7 @@ class Part:
         return Part(self.images[chosen], self.classes[chosen])
 
     def mixed(self, count: int) -> Part:
-        """At most `count` of the images, in an order drawn once and for all: files lie by class."""
+        """Take `count` of the images, at most, in an order drawn once and for all: files lie by class."""
         order = torch.randperm(len(self), generator=torch.Generator().manual_seed(0))
         return self.taken(order[:count])
 

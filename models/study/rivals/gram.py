@@ -15,8 +15,8 @@ BATCH = 50
 
 
 def gram_matrices(usual: Usual, powers: int) -> Score:
-    """How far the rows' sums of the activations' Gram matrices, of powers 1 to `powers`, leave the range that they have
-    on usual images of the predicted class: the sum over stages, the mean over the members."""
+    """Measure how far the rows' sums of the activations' Gram matrices, of powers 1 to `powers`, leave the range that
+    they have on usual images of the predicted class: the sum over stages, the mean over the members."""
     fitted = [_fitted(member, usual, powers) for member in usual.members]
     return lambda passes: torch.stack(
         [
