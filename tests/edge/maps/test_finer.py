@@ -21,9 +21,9 @@ from fisherlens.edge.maps.picture import map_picture, upsampled
 from fisherlens.edge.preprocess import preprocess
 from fisherlens.edge.reading import Frame
 from fisherlens.export.calibration.targets import Targets
+from fisherlens.export.checks.judgement import Procedure
 from fisherlens.export.heads import Gaussian
 from fisherlens.export.network.source import from_modules
-from fisherlens.export.checks.judgement import Procedure
 from fisherlens.export.pipeline import Request, export
 
 from ...bundles import run, usual_image
