@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from .bundle.manifest import Manifest
 from .errors import ImageRefused
+from .evidence import WatchedFeatures, in_words
 from .verdict import CheckResult, ClassImage, ClassProbability, CompactMap, Result, ResultImage, gum_text
 
 Outputs = dict[str, NDArray]
@@ -31,8 +32,9 @@ class Measured:
     map: CompactMap | None = None
 
 
-def measured(manifest: Manifest, outputs: Outputs, with_map: bool) -> Measured:
-    """Turn a run's outputs into records. Raises ImageRefused where a result is no finite number."""
+def measured(manifest: Manifest, watched: Mapping[str, WatchedFeatures], outputs: Outputs, with_map: bool) -> Measured:
+    """Turn a run's outputs into records. watched: the features that checks watch, by the check's name. Raises
+    ImageRefused where a result is no finite number."""
     return Measured(
         results=_results(manifest, outputs),
         result_images=_result_images(manifest, outputs),
@@ -40,15 +42,16 @@ def measured(manifest: Manifest, outputs: Outputs, with_map: bool) -> Measured:
         entropy=_mean(outputs, "entropy"),
         mutual_information=_mean(outputs, "mutual_information"),
         class_image=_class_image(outputs),
-        checks=_checks(manifest, outputs),
+        checks=_checks(manifest, watched, outputs),
         map=_map(manifest, outputs) if with_map else None,
     )
 
 
 def reasons_to_flag(manifest: Manifest, results: Sequence[CheckResult]) -> list[str]:
-    """Say in words of each check that flags what it means, as the manifest has it."""
+    """Say in words of each check that flags what it means, as the manifest has it, and what features it is by."""
     return [
         f"{result.name}: {check.meaning} (p = {result.p_value:.2g}, alpha = {result.alpha:.2g})"
+        + in_words(result.evidence)
         for check, result in zip(manifest.checks, results, strict=True)
         if result.flagged
     ]
@@ -130,16 +133,22 @@ def _class_image(outputs: Outputs) -> ClassImage | None:
     )
 
 
-def _checks(manifest: Manifest, outputs: Outputs) -> list[CheckResult]:
+def _checks(manifest: Manifest, watched: Mapping[str, WatchedFeatures], outputs: Outputs) -> list[CheckResult]:
+    flagged = [
+        check.flags and bool(p <= check.alpha) for check, p in zip(manifest.checks, outputs["p_value"], strict=True)
+    ]
     return [
         CheckResult(
             name=check.name,
             statistic=float(statistic) if np.isfinite(statistic) else None,
             p_value=float(p),
             alpha=check.alpha,
-            flagged=check.flags and bool(p <= check.alpha),
+            flagged=flags,
+            evidence=watched[check.name].evidence(outputs["deviation"]) if flags and check.name in watched else [],
         )
-        for check, statistic, p in zip(manifest.checks, outputs["statistic"], outputs["p_value"], strict=True)
+        for check, statistic, p, flags in zip(
+            manifest.checks, outputs["statistic"], outputs["p_value"], flagged, strict=True
+        )
     ]
 
 

@@ -21,6 +21,7 @@ from .bundle import Bundle, open_bundle
 from .decode import Arrived, Decode, Decoded, Image, decoder
 from .digest import digest_of, digest_of_file
 from .errors import ImageRefused, refusal_of
+from .evidence import watched_features
 from .outputs import Measured, measured, reasons_to_flag
 from .preprocess import vouched
 from .reading import Frame, ImageFile
@@ -43,6 +44,7 @@ class Runtime:
         self.bundle = bundle
         manifest = bundle.manifest
         self._reference = BundleReference(name=manifest.name, version=manifest.version, digest=bundle.digest)
+        self._watched = watched_features(bundle)
         self._software = f"fisherlens {version('fisherlens')}"
 
     @classmethod
@@ -97,7 +99,7 @@ class Runtime:
         if image.shape != self.bundle.image_shape:
             raise ImageRefused(f"image {list(image.shape)}, the graph expects {list(self.bundle.image_shape)}")
         outputs = self.bundle.run(image, explain == "always")
-        found = measured(self.bundle.manifest, outputs, with_map=explain != "never")
+        found = measured(self.bundle.manifest, self._watched, outputs, with_map=explain != "never")
         unusual = reasons_to_flag(self.bundle.manifest, found.checks)
         return self._verdict("flagged" if unusual else "accepted", unusual, source, number, digest, found)
 

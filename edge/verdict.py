@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,14 +69,36 @@ class ClassImage(msgspec.Struct, frozen=True, kw_only=True):
     probability: bytes
 
 
+class Evidence(msgspec.Struct, frozen=True, kw_only=True):
+    """A feature by which an image is unusual: `quantity` of a channel of `layer`, as the bundle's manifest calls them.
+
+    channel: from 1, of so many `channels`; of a layer with more of them a group, `channel` and every `channels`-th
+    behind it. deviation: from what is usual given the prediction, in standard deviations; null where it is no finite
+    number. low, high: the smallest and the largest deviation on usual images. text: all of this in words, with members
+    and layers counted from 1.
+    """
+
+    layer: str
+    quantity: str
+    channel: int
+    channels: int
+    deviation: float | None
+    low: float
+    high: float
+    text: str
+
+
 class CheckResult(msgspec.Struct, frozen=True, kw_only=True):
-    """One check: flagged where p_value <= alpha. statistic is null where it is no finite number."""
+    """One check: flagged where p_value <= alpha. statistic is null where it is no finite number. evidence: of a check
+    that flagged, the features furthest outside of usual images' range, or where each is inside the furthest from zero;
+    empty for other checks, of bundles that watch none, and in records of before."""
 
     name: str
     statistic: float | None
     p_value: float
     alpha: float
     flagged: bool
+    evidence: list[Evidence] = []
 
 
 class CompactMap(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,7 +133,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     the members of an ensemble disagree, in nats; of an image of classes their means over the pixels, null
     where no classes are told. lossy_image_compression: whether the image was compressed with loss, as its file says (a
     JPEG; DICOM LossyImageCompression); null where it does not. Every field is there whatever the outcome, but this last
-    one in records of before.
+    one and the evidence of checks in records of before.
     """
 
     schema: int

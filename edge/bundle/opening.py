@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,17 +15,19 @@ from onnxruntime import SessionOptions
 from ..digest import digest_of
 from ..errors import BundleRefused
 from .admission import MAX_BYTES, require_self_contained
-from .manifest import FORMAT, METADATA_KEY, Manifest
+from .manifest import CALIBRATION_KEY, FORMAT, METADATA_KEY, Calibration, Manifest
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """A bundle ready to run. digest: "sha256:" and the hex digest of the whole file."""
+    """A bundle ready to run. digest: "sha256:" and the hex digest of the whole file. ranges: the smallest and the
+    largest deviation on usual images of each feature that a check watches, float64 [F, 2], by the check's name."""
 
     path: Path
     manifest: Manifest
     digest: str
     session: Session
+    ranges: Mapping[str, NDArray[np.float64]]
 
     @property
     def image_shape(self) -> tuple[int, ...]:
@@ -42,8 +45,8 @@ class Bundle:
 def open_bundle(path: str | Path, threads: int | None = None, profile: Path | None = None) -> Bundle:
     """Read a bundle whole, so that what runs is what the digest says. threads, profile: see `open_session`.
 
-    Raises BundleRefused for a file that cannot be read, is no ONNX model, has no manifest, or one of
-    another version of the contract.
+    Raises BundleRefused for a file that cannot be read, is no ONNX model, has no manifest, one of another version of
+    the contract, or one that does not describe the features that the graph watches.
     """
     path = Path(path)
     return bundle_of(path, read_bundle(path), threads, profile)
@@ -59,7 +62,7 @@ def bundle_of(path: Path, data: bytes, threads: int | None = None, profile: Path
     except Exception as error:  # ONNX Runtime raises kinds of its own
         raise BundleRefused(f"bundle {path}: ONNX Runtime cannot load it: {error}") from error
     manifest = _manifest(path, session.get_modelmeta().custom_metadata_map.get(METADATA_KEY))
-    return Bundle(path, manifest, digest_of(data), session)
+    return Bundle(path, manifest, digest_of(data), session, _ranges(path, manifest, session))
 
 
 def read_bundle(path: Path) -> bytes:
@@ -111,3 +114,24 @@ def _manifest(path: Path, text: str | None) -> Manifest:
             f"bundle {path}: format {manifest.format}, this runtime reads {FORMAT}; install the runtime of its version"
         )
     return manifest
+
+
+def _ranges(path: Path, manifest: Manifest, session: Session) -> dict[str, NDArray[np.float64]]:
+    """The usual images' ranges of what the checks watch; none for bundles of before, which watch nothing."""
+    counts = {check.name: sum(part.count for part in check.watched) for check in manifest.checks if check.watched}
+    text = session.get_modelmeta().custom_metadata_map.get(CALIBRATION_KEY)
+    if not counts or text is None:
+        return {}
+    given = sum(output.shape[0] for output in session.get_outputs() if output.name == "deviation")
+    if given != sum(counts.values()):
+        raise BundleRefused(
+            f"bundle {path}: output deviation has {given} features, the manifest's checks watch {sum(counts.values())}"
+        )
+    try:
+        told = msgspec.json.decode(text, type=Calibration).ranges
+    except msgspec.DecodeError as error:
+        raise BundleRefused(f"bundle {path}: the calibration cannot be read: {error}") from error
+    for name, count in counts.items():
+        if name in told and len(told[name]) != count:
+            raise BundleRefused(f"bundle {path}: check {name} watches {count} features, ranges of {len(told[name])}")
+    return {name: np.array(told[name]) for name in counts if name in told}

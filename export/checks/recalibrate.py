@@ -73,7 +73,7 @@ def recalibrated(data: bytes, statistics: Mapping[str, NDArray[np.float64]], ver
     )
     table_lists = {name: table.astype(float).tolist() for name, table in tables.items()}
     metadata[METADATA_KEY].value = msgspec.json.encode(changed).decode()
-    metadata[CALIBRATION_KEY].value = msgspec.json.encode(Calibration(statistics=table_lists)).decode()
+    metadata[CALIBRATION_KEY].value = msgspec.json.encode(msgspec.structs.replace(old, statistics=table_lists)).decode()
     golden = msgspec.json.decode(metadata[GOLDEN_KEY].value, type=Golden)
     metadata[GOLDEN_KEY].value = msgspec.json.encode(_golden(golden, data, model)).decode()
     return model.SerializeToString()

@@ -155,7 +155,7 @@ def test_inspect_shows_manifest_checks_digest_and_cost(ensemble_bundle: Path) ->
     text = run("inspect", ensemble_bundle)
     for words in (
         "sha256:",
-        "fisher_profile",
+        "cascade",
         "210 usual images",
         "forward alone",
         "u_epistemic",

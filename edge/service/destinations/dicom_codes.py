@@ -32,6 +32,10 @@ OURS = {
     "coverage-level": "Coverage probability",
     "check-statistic": "Statistic of the check",
     "check-alpha": "Level alpha at which the check flags",
+    "check-evidence": "Feature by which the check flags",
+    "feature-deviation": "Deviation of the feature in standard deviations",
+    "feature-usual-low": "Smallest deviation on usual images",
+    "feature-usual-high": "Largest deviation on usual images",
 }
 """Our codes that are the same for all bundles, with their meanings."""
 _LONGEST_MEANING = 64

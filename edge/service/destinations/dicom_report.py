@@ -1,14 +1,15 @@
 """A verdict as a DICOM structured report of the image's own study.
 
 The report follows TID 1500 (PS3.16): each measurand in its UCUM unit with its uncertainty in the same unit, expanded
-(TID 310) and standard, in parts, with coverage factor and probability; each check with its p-value; outcome and
-reasons. Bundle and software are told as algorithm (TID 4019) and contributing equipment. Made by highdicom.
+(TID 310) and standard, in parts, with coverage factor and probability; each check with its p-value and the features
+that it flags by; outcome and reasons. Bundle and software are told as algorithm (TID 4019) and contributing equipment.
+Made by highdicom.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from highdicom.sr import (
     AlgorithmIdentification,
@@ -34,7 +35,7 @@ from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 from pydicom.uid import UID
 
-from ...verdict import CheckResult, Result
+from ...verdict import CheckResult, Evidence, Result
 from .dicom_codes import Codes, long_string, scheme, unit_of
 from .dicom_objects import (
     CLASSES,
@@ -142,7 +143,22 @@ def _check(check: CheckResult, code: Codes) -> Measurement:
     _add_properties(measurement, [(code("check-alpha"), check.alpha, "1")])
     if check.statistic is not None:
         _add_properties(measurement, [(code("check-statistic"), check.statistic, "1")])
+    measurement[0].ContentSequence.extend(_evidence_of(evidence, code) for evidence in check.evidence)
     return measurement
+
+
+def _evidence_of(evidence: Evidence, code: Codes) -> TextContentItem:
+    """Make the words on a feature, with its numbers below."""
+    item = _text(code("check-evidence"), evidence.text, RelationshipTypeValues.HAS_PROPERTIES)
+    numbers = (
+        (code("feature-deviation"), evidence.deviation),
+        (code("feature-usual-low"), evidence.low),
+        (code("feature-usual-high"), evidence.high),
+    )
+    item.ContentSequence = ContentSequence(
+        _properties((name, value, "1") for name, value in numbers if value is not None)
+    )
+    return item
 
 
 def _plain(name: CodedConcept, value: float, unit: str = "1") -> Measurement:
@@ -151,19 +167,24 @@ def _plain(name: CodedConcept, value: float, unit: str = "1") -> Measurement:
 
 def _add_properties(measurement: Measurement, numbers: Sequence[tuple[CodedConcept, float, str]]) -> None:
     """Give a measurement numbers of its own, each in its unit: highdicom would have those of TID 310 in none."""
-    properties = [
+    if "ContentSequence" not in measurement[0]:
+        measurement[0].ContentSequence = ContentSequence()
+    measurement[0].ContentSequence.extend(_properties(numbers))
+
+
+def _properties(numbers: Iterable[tuple[CodedConcept, float, str]]) -> list[NumContentItem]:
+    return [
         NumContentItem(name, float(value), unit_of(unit), relationship_type=RelationshipTypeValues.HAS_PROPERTIES)
         for name, value, unit in numbers
         if math.isfinite(value)
     ]
-    if "ContentSequence" not in measurement[0]:
-        measurement[0].ContentSequence = ContentSequence()
-    measurement[0].ContentSequence.extend(properties)
 
 
-def _text(name: CodedConcept, text: str) -> TextContentItem:
+def _text(
+    name: CodedConcept, text: str, relationship: RelationshipTypeValues = RelationshipTypeValues.CONTAINS
+) -> TextContentItem:
     printable = " ".join("".join(char if char.isprintable() else " " for char in text).split())
-    return TextContentItem(name, printable or "none", relationship_type=RelationshipTypeValues.CONTAINS)
+    return TextContentItem(name, printable or "none", relationship_type=relationship)
 
 
 def _image(name: CodedConcept, class_uid: str, instance_uid: str) -> ImageContentItem:

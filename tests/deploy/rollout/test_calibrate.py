@@ -24,6 +24,7 @@ from fisherlens.export.checks.p_value import count_name, table_name
 
 from ...bundles import SIDE, run, usual_image
 
+CHECKS = ("activation_profile", "cascade")
 SITE = 230
 CHECKS = ("image_texture", "activation_profile", "cascade")
 
@@ -64,6 +65,8 @@ def test_p_values_count_over_the_sites_images_and_nothing_else_changes(
     assert manifest.recalibration.source == "our site"
     difference, tolerance = self_test(new.bundle)
     assert difference <= tolerance
+    assert new.bundle.ranges.keys() == old.bundle.ranges.keys() == {"cascade"}
+    np.testing.assert_array_equal(new.bundle.ranges["cascade"], old.bundle.ranges["cascade"])
     register = BundleRegister(Database(tmp_path))
     register.admit(old.bundle.manifest, old.bundle.digest)
     register.admit(manifest, new.bundle.digest)  # a later version

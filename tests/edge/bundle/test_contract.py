@@ -31,6 +31,7 @@ from fisherlens.edge.bundle.manifest import (
     GOLDEN_KEY,
     METADATA_KEY,
     Calibration,
+    Check,
     Input,
     Manifest,
 )
@@ -118,11 +119,17 @@ def test_outputs_are_those_of_the_table_with_its_dtypes_and_shapes(bundles: list
         bundle = open_bundle(path)
         manifest = bundle.manifest
         expected = {"all", "classes" if manifest.classes else "measurands"}
-        assert {output.name for output in bundle.session.get_outputs()} == {
-            n for n, r in rows.items() if r[3] in expected
-        }
+        names = {n for n, r in rows.items() if r[3] in expected}
+        watched = sum(part.count for check in manifest.checks for part in check.watched)
+        given = {output.name for output in bundle.session.get_outputs()}
+        assert given in ((names,) if watched else (names, names - {"deviation"})), "bundles of before have none"
         for explain in (True, False):
-            lengths = {"D": len(manifest.measurands), "K": len(manifest.classes), "N": len(manifest.checks)}
+            lengths = {
+                "D": len(manifest.measurands),
+                "K": len(manifest.classes),
+                "N": len(manifest.checks),
+                "F": watched,
+            }
             lengths |= {"rows": manifest.map.rows, "columns": manifest.map.columns}
             for name, array in golden_outputs(bundle, explain)[1].items():
                 assert array.dtype == rows[name][0], name
@@ -181,11 +188,15 @@ def in_words(kind: Any) -> str:
     return named.get(kind) or str(kind.__name__)
 
 
+def default(field: msgspec.structs.FieldInfo) -> Any:
+    return field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
+
+
 @pytest.mark.parametrize("name", STRUCTS)
 def test_the_fields_of_the_metadata_are_those_of_the_table(name: str) -> None:
     fields = msgspec.structs.fields(STRUCTS[name])
     missing = {
-        field.encode_name: "" if field.required else msgspec.json.encode(field.default).decode() for field in fields
+        field.encode_name: "" if field.required else msgspec.json.encode(default(field)).decode() for field in fields
     }
     assert {n: row[1] for n, row in table(name).items()} == missing
     assert {n: row[0] for n, row in table(name).items()} == {f.encode_name: in_words(f.type) for f in fields}
@@ -317,8 +328,8 @@ def test_golden_vectors_are_met_as_the_page_compares_them(bundles: list[Path]) -
         differences = []
         for name, numbers in held["outputs"].items():
             expected = np.array(numbers)
-            apart = np.abs(outputs[name].astype(float).ravel() - expected).max() - allowed.get(name, 0.0)
-            differences.append(max(apart, 0.0) / max(np.abs(expected).max(), 1e-30))
+            apart = np.abs(outputs[name].astype(float).ravel() - expected).max(initial=0.0) - allowed.get(name, 0.0)
+            differences.append(max(apart, 0.0) / max(np.abs(expected).max(initial=0.0), 1e-30))
         assert (max(differences), bundle.manifest.parity.tolerance) == self_test(bundle)
         assert max(differences) <= bundle.manifest.parity.tolerance
 
@@ -339,10 +350,28 @@ def test_a_verdict_follows_from_outputs_as_the_page_says(ensemble_bundle: Path) 
         flags = [c.flags and p <= c.alpha for c, p in zip(manifest.checks, outputs["p_value"], strict=True)]
         assert flags == [check.flagged for check in verdict.checks]
         assert verdict.outcome == ("flagged" if any(flags) else "accepted")
+        assert [[one.layer for one in check.evidence] for check in verdict.checks] == [
+            layers_of(check, outputs["deviation"], ensemble_bundle) if flag else []
+            for check, flag in zip(manifest.checks, flags, strict=True)
+        ]
         assert any(flags) == bool(outputs["flagged"])
         assert verdict.map is not None
         assert [verdict.map.low, verdict.map.high] == outputs["map_range"].tolist()
         assert verdict.map.codes == outputs["map"].astype(np.uint8).tobytes()
+
+
+def layers_of(check: Check, deviations: np.ndarray, path: Path) -> list[str]:
+    """The layers that the page says are named, where `check` is the only one that watches any: of a layer and quantity
+    of all members the furthest."""
+    parts = [part for part in check.watched for _ in range(part.count)]
+    ranges = msgspec.json.decode(metadata(path)[CALIBRATION_KEY])["ranges"][check.name]
+    outside = [max(d - high, low - d) for d, (low, high) in zip(deviations, ranges, strict=True)]
+    assert max(outside) > 0
+    named: dict[tuple[str, str], str] = {}
+    for beyond, part in sorted(zip(outside, parts, strict=True), key=lambda pair: -pair[0]):
+        if beyond > 0:
+            named.setdefault((re.sub(r"member ?\d", "", part.layer), part.quantity), part.layer)
+    return list(named.values())[:3]
 
 
 def test_tables_of_usual_images_have_their_names_and_weights_their_networks(
