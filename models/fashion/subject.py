@@ -24,7 +24,7 @@ ATTACKS = {
     "minimal step": minimal_step((0.005, 0.01, 0.02, 0.03, 0.05, 0.07, 0.1), 10),
     "margin PGD, 0.1": margin_pgd(0.1, 60),
     "DeepFool L2": deep_fool(),
-    "Carlini & Wagner L2": carlini_wagner(100, 4, 0.02, share=0.5),
+    "Carlini & Wagner L2": carlini_wagner(100, 4, 0.02, weight=1e-3, share=0.5),
 }
 
 

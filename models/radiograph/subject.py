@@ -25,7 +25,7 @@ ATTACKS = {
     "PGD L2, 1": pgd_l2(1.0, 15),
     "minimal step": minimal_step([step * LEVEL for step in (0.25, 0.5, 0.75, 1, 1.5, 2, 3, 4)], 6),
     "margin PGD, 2 of 255": margin_pgd(2 * LEVEL, 20),
-    "Carlini & Wagner L2": carlini_wagner(60, 3, 0.01, share=0.3),
+    "Carlini & Wagner L2": carlini_wagner(60, 3, 0.01, weight=1.0, share=0.3),
     "DeepFool L2": deep_fool(share=0.5),
 }
 

@@ -72,10 +72,13 @@ def deep_fool(share: float = 1.0) -> Attack:
     return Attack(attacks.L2DeepFoolAttack, share=share)
 
 
-def carlini_wagner(steps: int, searches: int, step_size: float, share: float = 1.0) -> Attack:
-    """Carlini & Wagner's attack in the Euclidean norm (2017, arXiv 1608.04644), `searches` times of `steps`."""
+def carlini_wagner(steps: int, searches: int, step_size: float, weight: float, share: float = 1.0) -> Attack:
+    """Carlini & Wagner's attack in the Euclidean norm (2017, arXiv 1608.04644), `searches` times of `steps`. weight: of
+    the margin beside the squared distance in the first search, ten times as large after one that failed."""
     return Attack(
-        lambda: attacks.L2CarliniWagnerAttack(steps=steps, binary_search_steps=searches, stepsize=step_size),
+        lambda: attacks.L2CarliniWagnerAttack(
+            steps=steps, binary_search_steps=searches, stepsize=step_size, initial_const=weight
+        ),
         share=share,
     )
 

@@ -45,7 +45,7 @@ def largest(change: Tensor) -> Tensor:
         (minimal_step((0.02, 0.1, 0.3), 4), largest, 0.3),
         (pgd_l2(1.0, 5), lambda change: change.flatten(1).norm(dim=1), 1.0),
         (deep_fool(), largest, 1.0),
-        (carlini_wagner(20, 2, 0.05), largest, 1.0),
+        (carlini_wagner(20, 2, 0.05, weight=1.0), largest, 1.0),
     ],
 )
 def test_what_an_attack_gives_is_misclassified_and_within_its_budget(
