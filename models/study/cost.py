@@ -11,6 +11,7 @@ from torch import nn
 
 from fisherlens.edge.bundle import Bundle, Session
 from fisherlens.export.graph.model import session
+from fisherlens.export.network.normalise import normalised
 from fisherlens.export.network.source import from_modules
 
 from .rivals import RivalNetwork, networks_of
@@ -39,8 +40,10 @@ class Forward:
         return self._ratio(bundle.session, {"image": self._image.numpy(), "explain": np.array(False)})
 
     def _opened(self, module: nn.Module) -> Session:
-        (network,) = from_modules(module.eval(), self._subject.image_shape, self._subject.name)
-        return session(network.model, threads=1)
+        shape = self._subject.image_shape
+        (network,) = from_modules(module.eval(), shape, self._subject.name)
+        # As a bundle's forward pass is: with batch normalisation folded, which the exporter leaves beside convolutions.
+        return session(normalised(network, shape).model, threads=1)
 
     def _ratio(self, opened: Session, feeds: dict[str, Any]) -> float:
         bare = {self._forward.get_inputs()[0].name: self._image.numpy()}
