@@ -21,14 +21,14 @@ from fisherlens.edge.bundle import open_bundle, open_session
 from fisherlens.edge.bundle.golden import read_golden, worst_difference
 from fisherlens.edge.preprocess import preprocess
 from fisherlens.edge.reading import open_image
-from fisherlens.models.radiograph import BUNDLE, cohorts, dataset, evaluate, performance
+from fisherlens.models.radiograph import BUNDLE, cohorts, dataset, performance
 from fisherlens.models.radiograph.input import INPUT, read
 
 from ..conftest import NO_IMAGES
 from .test_radiograph import smooth
 
 CHEST = Path(os.environ.get("CHEST_RADIOGRAPHS", Path(__file__).parents[3] / "shared" / "data" / "chest"))
-CARD = Path(evaluate.__file__).with_name("MODEL_CARD.md")
+CARD = Path(__file__).parents[2] / "models" / "radiograph" / "MODEL_CARD.md"
 needs_radiographs = pytest.mark.skipif(
     not CHEST.is_dir(), reason=f"{NO_IMAGES} of chests, neither beside the repository nor where CHEST_RADIOGRAPHS says"
 )
