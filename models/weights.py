@@ -36,7 +36,13 @@ def load(path: Path, make: Callable[[], Member]) -> list[Member]:
 
 def members_of(bundle: Path, make: Callable[[], Member]) -> list[Member]:
     """The members whose weights stand in a bundle's initializers, each made anew and given its weights. What a
-    member has for its training alone is not in the bundle, and stays as `make` made it."""
+    member has for its training alone is not in the bundle, and stays as `make` made it. Raises ValueError for members
+    with batch normalisation, which a bundle has folded into other weights."""
+    if any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in make().modules()):
+        raise ValueError(
+            f"{bundle}: its members' batch normalisation is folded into their weights, which cannot be had back from "
+            "it. Give the file that the training wrote."
+        )
     members = []
     for weights in member_weights(onnx.load(bundle)):
         member = make().eval()

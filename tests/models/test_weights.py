@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
+from torch import nn
 
 from fisherlens.edge.bundle import open_bundle
 from fisherlens.models.mammography import BUNDLE
@@ -21,3 +23,8 @@ def test_the_members_of_a_bundle_give_in_torch_what_it_gives_in_onnx_runtime() -
     given = open_bundle(BUNDLE).run(image, explain=False)["value"]
     np.testing.assert_allclose(np.exp(means.numpy()), given, rtol=1e-3)
     assert len(members) == 5
+
+
+def test_members_with_batch_normalisation_are_not_had_back_from_a_bundle() -> None:
+    with pytest.raises(ValueError, match="batch normalisation is folded"):
+        members_of(BUNDLE, lambda: nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2)))
