@@ -31,7 +31,15 @@ from fisherlens.edge.service.destinations.dicom_overlay import has_a_place, para
 from fisherlens.edge.service.destinations.dicom_picture import map_image
 from fisherlens.edge.service.destinations.dicom_report import structured_report
 from fisherlens.edge.study import read_study
-from fisherlens.edge.verdict import BundleReference, CheckResult, ClassProbability, CompactMap, Result, Verdict
+from fisherlens.edge.verdict import (
+    BundleReference,
+    CheckResult,
+    ClassProbability,
+    CompactMap,
+    Evidence,
+    Result,
+    Verdict,
+)
 from fisherlens.models.mammography.acquisition import Exposure
 from fisherlens.models.mammography.dicom import write_dicom
 
@@ -58,10 +66,16 @@ MAP = CompactMap(
     kind="fisher", quantity="root mean Fisher information per pixel, 1/image unit", cell=4, rows=8, columns=8, low=0.5,
     high=2.5, codes=bytes(range(0, 256, 4)),
 )  # fmt: skip
+EVIDENCE = Evidence(
+    layer="input of member0.features.2.weight", quantity="mean response", channel=2, channels=6, deviation=12.7,
+    low=-0.85, high=4.44, text="input of layer 2 of 3, channel 2 of 6: mean response 12.7 standard deviations high "
+    "(usual images -0.85 to 4.44)",
+)  # fmt: skip
+UNKNOWN = msgspec.structs.replace(EVIDENCE, deviation=None, text="output: mean response is no finite number µ")
 VERDICT = Verdict(
-    schema=3,
+    schema=5,
     outcome="flagged",
-    reasons=["fisher_trace: larger than on nearly all usual images\nµ 王", "second reason"],
+    reasons=["cascade: as far from usual as hardly any usual image\nµ 王", "second reason"],
     source="dicom",
     frame=1,
     input_digest="sha256:" + "1" * 64,
@@ -74,7 +88,11 @@ VERDICT = Verdict(
     entropy=None,
     mutual_information=None,
     class_image=None,
-    checks=[CheckResult(name="fisher_trace", statistic=12.5, p_value=0.0012, alpha=0.005, flagged=True)],
+    checks=[
+        CheckResult(
+            name="cascade", statistic=12.5, p_value=0.0012, alpha=0.005, flagged=True, evidence=[EVIDENCE, UNKNOWN]
+        )
+    ],
     map=MAP,
 )
 HEADERS: dict[str, dict[str, bytes | None]] = {
@@ -220,9 +238,9 @@ def test_outcome_reasons_and_checks_are_items_of_their_own() -> None:
     report = structured_report(subject(read_header(), VERDICT, "id", SITE))
     group = group_of(report)
     told = {of.name.value: of.value for of in group.get_measurements()}
-    assert told["p-value of fisher_trace"] == 0.0012
+    assert told["p-value of cascade"] == 0.0012
     assert told["probability of dense"] == 0.25
-    assert properties(report, "p-value of fisher_trace") == {
+    assert properties(report, "p-value of cascade") == {
         "check-alpha": (0.005, "1"),
         "check-statistic": (12.5, "1"),
     }
@@ -233,6 +251,19 @@ def test_outcome_reasons_and_checks_are_items_of_their_own() -> None:
     assert reasons == [" ".join(reason.split()) for reason in VERDICT.reasons]
     parameters = [item.TextValue for item in texts if item.name == codes.DCM.AlgorithmParameters]
     assert parameters == [VERDICT.bundle.digest]
+
+
+def test_features_that_a_check_flags_by_are_below_it_in_words_with_their_numbers() -> None:
+    report = hd.sr.srread(BytesIO(encoded(structured_report(subject(read_header(), VERDICT, "id", SITE)))))
+    (check,) = [of for of in group_of(report).get_measurements() if of.name.meaning == "p-value of cascade"]
+    told = [item for item in check[0].ContentSequence if item.ValueType == "TEXT"]
+    assert [(item.name.value, item.TextValue) for item in told] == [
+        ("check-evidence", EVIDENCE.text),
+        ("check-evidence", UNKNOWN.text),
+    ]
+    usual = {"feature-usual-low": -0.85, "feature-usual-high": 4.44}
+    numbers = [{number.name.value: number.value for number in item.ContentSequence} for item in told]
+    assert numbers == [{"feature-deviation": 12.7, **usual}, usual]
 
 
 def test_a_sites_codes_stand_in_the_place_of_ours() -> None:

@@ -93,6 +93,12 @@ def test_a_verdict_is_shown_with_image_and_map(served: tuple[Running, str], brow
     for name in ("the image", "the map over the image"):
         picture = page.get_by_role("img", name=name, exact=True)
         assert picture.evaluate("image => image.complete && image.naturalWidth") == 32
+    (record,) = [line["verdict"] for line in running.lines_read() if line["verdict"]["source"] == "strange.png"]
+    told = [one for check in record["checks"] for one in check["evidence"]]
+    assert told
+    for one in told:
+        assert page.get_by_role("cell", name=f"{one['text']} {one['layer']}").count() == 1
+        assert page.get_by_role("img", name=one["text"]).locator("circle").count() == 1
     page.screenshot(path=tmp_path / "verdict.png", full_page=True)
     assert page.goto(f"{address}/verdicts/none").status == 404  # type: ignore[union-attr]
     assert page.goto(f"{address}/verdicts/none/map.png").status == 404  # type: ignore[union-attr]
