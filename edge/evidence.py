@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from .bundle import Bundle
 from .bundle.manifest import Manifest, Watched
-from .verdict import Evidence
+from .verdict import Evidence, Verdict
 
 MOST = 3
 """Features that are told of a check."""
@@ -92,6 +92,16 @@ def in_words(evidence: Sequence[Evidence]) -> str:
     if any(is_outside(one) for one in evidence):
         return f". Outside usual images' range: {texts}"
     return f". No feature alone is outside usual images' range; furthest from the expected: {texts}"
+
+
+def reasons_alone(verdict: Verdict) -> list[str]:
+    """Give a verdict's reasons without the evidence in them, for where it stands beside."""
+    flagged = [check for check in verdict.checks if check.flagged]
+    if len(flagged) != len(verdict.reasons):  # refused
+        return verdict.reasons
+    return [
+        reason.removesuffix(in_words(check.evidence)) for reason, check in zip(verdict.reasons, flagged, strict=True)
+    ]
 
 
 def is_outside(evidence: Evidence) -> bool:

@@ -17,7 +17,7 @@ from fisherlens.edge.bundle import bundle_of
 from fisherlens.edge.bundle.golden import read_golden
 from fisherlens.edge.bundle.manifest import CALIBRATION_KEY, Calibration, Watched
 from fisherlens.edge.errors import BundleRefused
-from fisherlens.edge.evidence import MOST, Part, WatchedFeatures, in_words
+from fisherlens.edge.evidence import MOST, Part, WatchedFeatures, in_words, reasons_alone
 from fisherlens.edge.verdict import CheckResult, Evidence, Verdict
 from fisherlens.models import form, mammography
 
@@ -61,6 +61,9 @@ def test_a_flag_names_features_of_the_graph_that_are_outside_of_the_range_beside
         assert ("high" if deviation[index] > one.high else "low") in one.text
         assert f"(usual images {one.low:.2f} to {one.high:.2f})" in one.text
         assert one.text in verdict.reasons[0]
+    (alone,) = reasons_alone(verdict)
+    assert verdict.reasons[0].startswith(alone)
+    assert alone.endswith(f"alpha = {check.alpha:.2g})")
 
 
 def test_layers_and_members_are_counted_from_1_in_words(ensemble_bundle: Path) -> None:

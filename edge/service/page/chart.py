@@ -86,15 +86,17 @@ def measured_chart(title: str, values: Sequence[Value]) -> Chart:
 
 
 def p_value_chart(title: str, values: Sequence[Value], alpha: float) -> Chart:
-    """Chart p-values of a check, oldest first, on a logarithmic scale, with the alpha below which it flags."""
-    smallest = min([alpha, *(value.value for value in values)])
+    """Chart p-values of a check, oldest first, on a logarithmic scale, with the alpha below which it flags: 0 for one that
+    is shown only."""
+    smallest = min([alpha or 1.0, *(value.value for value in values)])
     scale = _Scale(math.log(max(smallest, 1e-6)), 0.0)
 
     def logarithmic(value: float) -> float:
         return scale(math.log(max(value, 1e-6)))
 
-    lines = [Line(logarithmic(alpha), "limit"), Line(logarithmic(1.0), "end")]
-    note = f"flagged at {alpha:.2g} and below, logarithmic"
+    end = Line(logarithmic(1.0), "end")
+    lines = [Line(logarithmic(alpha), "limit"), end] if alpha else [end]
+    note = f"flagged at {alpha:.2g} and below, logarithmic" if alpha else "shown only, logarithmic"
     return Chart(title, _points(values, logarithmic, lambda value: value <= alpha), lines, note)
 
 

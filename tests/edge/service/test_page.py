@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from fisherlens.edge.service.page.chart import Value, limits, measured_chart
+from fisherlens.edge.service.page.chart import Value, limits, measured_chart, p_value_chart
 
 from .ports import free_port, wait_for_port
 from .running import Running
@@ -71,6 +71,9 @@ def test_verdicts_charts_and_states_are_shown(served: tuple[Running, str], brows
     assert page.locator("table").first.locator("tr").count() == 13
     assert page.get_by_text("<b>bad.png").count() == 1, "a name is text, whatever stands in it"
     assert page.get_by_text("unknown format").count() == 1
+    (strange,) = [verdict for verdict in verdicts if verdict["source"] == "strange.png"]
+    (evidence,) = [check["evidence"] for check in strange["checks"] if check["flagged"]]
+    assert page.get_by_text(evidence[0]["text"], exact=True).count() == 1, "the furthest; the others a click away"
     measured = [verdict for verdict in verdicts if verdict["outcome"] != "refused"]
     for number, result in enumerate(measured[0]["results"]):
         chart = page.get_by_role("img", name=f"{result['name']} / {result['unit']}")
@@ -143,6 +146,15 @@ def test_limits_are_those_of_a_published_example() -> None:
     low, centre, high = limits(viscosity * 2) or (0, 0, 0)
     assert centre == pytest.approx(33.52, abs=0.005)
     assert (low, high) == pytest.approx((32.24, 34.80), abs=0.05)
+
+
+def test_a_check_that_is_shown_only_has_no_limit() -> None:
+    values = [Value(0.5, 0.5, 0.5, True, "", ""), Value(0.001, 0.001, 0.001, False, "", "")]
+    shown, flags = p_value_chart("p", values, 0.0), p_value_chart("p", values, 0.01)
+    assert [line.kind for line in shown.lines] == ["end"]
+    assert [line.kind for line in flags.lines] == ["limit", "end"]
+    assert [point.beyond for point in shown.points] == [False, False]
+    assert [point.beyond for point in flags.points] == [False, True]
 
 
 def test_a_flagged_value_moves_no_limits_and_stands_at_the_edge() -> None:
