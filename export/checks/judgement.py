@@ -33,7 +33,8 @@ class Procedure:
     statistic of all together, or in a cascade one that computes all but the first on doubtful images alone.
 
     checks: those of a cascade that take no derivative come first. doubtful: share of usual images that a cascade looks
-    at more closely. Raises CalibrationError for a cascade without a check that takes no derivative, or of these alone.
+    at more closely. Raises CalibrationError for a cascade of several checks without one that takes no derivative, or of
+    these alone; a single check is no cascade, whatever was asked for.
     """
 
     checks: tuple[str, ...]
@@ -42,7 +43,8 @@ class Procedure:
 
     def __post_init__(self) -> None:
         first = [CHECKS[name].forward_only for name in self.checks]
-        if self.combination == "cascade" and (len(set(first)) < 2 or first != sorted(first, reverse=True)):
+        mixed = len(set(first)) == 2 and first == sorted(first, reverse=True)
+        if self.combination == "cascade" and len(first) > 1 and not mixed:
             known = ", ".join(name for name, kind in CHECKS.items() if kind.forward_only)
             raise CalibrationError(
                 f"a cascade of {', '.join(self.checks)}: it computes some checks of every image, out of {known}, and "

@@ -55,7 +55,10 @@ def test_a_first_statistic_that_is_no_number_is_doubtful_and_stays_none() -> Non
     assert np.isnan(found)
 
 
-@pytest.mark.parametrize("checks", [("rao_score",), ("image_texture",), ("rao_score", "activation_profile")])
+@pytest.mark.parametrize(
+    "checks",
+    [("rao_score", "fisher_trace"), ("image_texture", "activation_profile"), ("rao_score", "activation_profile")],
+)
 def test_a_cascade_without_a_first_or_a_closer_look_is_refused(checks: tuple[str, ...]) -> None:
     with pytest.raises(CalibrationError, match="Give both kinds"):
         Procedure(checks)
