@@ -93,7 +93,7 @@ def test_wrong_input_is_refused_in_words(
     rescore(RescoreRequest(FolderTree(few), ensemble_bundle, tmp_path / "records", workers=1))
     out = tmp_path / "site.onnx"
     said = run("calibrate", ensemble_bundle, "--from", few, "-o", out, expect=2)
-    assert "20 usual images, expected at least 199" in said
+    assert "20 usual images, expected at least 99" in said
     said = run("calibrate", classifier_bundle, "--from", tmp_path / "records", "-o", out, expect=2)
     assert "statistics of one bundle say nothing of another's" in said
     assert not out.exists()
