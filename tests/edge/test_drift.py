@@ -66,5 +66,5 @@ def test_a_bundle_brings_its_calibration(classifier_bundle: Path) -> None:
     for check in bundle.manifest.checks:
         test = DriftTest.of(bundle, check.name)
         assert not test.drifted
-    with pytest.raises(ValueError, match="'colour', the bundle has activation_profile, cascade"):
+    with pytest.raises(ValueError, match="'colour', the bundle has image_texture, activation_profile, cascade"):
         DriftTest.of(bundle, "colour")

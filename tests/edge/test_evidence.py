@@ -68,7 +68,9 @@ def test_a_flag_names_features_of_the_graph_that_are_outside_of_the_range_beside
 
 def test_layers_and_members_are_counted_from_1_in_words(ensemble_bundle: Path) -> None:
     (check,) = [check for check in Runtime.open(ensemble_bundle).score(noise(0)).checks if check.evidence]
-    for one in check.evidence:
+    of_layers = [one for one in check.evidence if one.layer != "image"]
+    assert all(one.text.startswith("image: ") for one in check.evidence if one.layer == "image")
+    for one in of_layers:
         member = int(one.layer.partition("member")[2].lstrip()[0])
         assert one.text.startswith(f"member {member + 1}, ")
         names = ("features.0", "features.2", "head")
@@ -109,7 +111,7 @@ def test_records_of_before_are_read(ensemble_bundle: Path) -> None:
     assert msgspec.convert(record, Verdict) == verdict
     for check in record["checks"]:
         del check["evidence"]
-    assert [check.evidence for check in msgspec.convert(record, Verdict).checks] == [[], []]
+    assert [check.evidence for check in msgspec.convert(record, Verdict).checks] == [[], [], []]
 
 
 def test_a_bundle_whose_ranges_are_not_those_of_its_features_is_refused(ensemble_bundle: Path) -> None:
