@@ -32,7 +32,7 @@ class Usual:
         return cls(logarithms.mean(axis=0), np.maximum(logarithms.std(axis=0), _LEAST_SPREAD))
 
     def together(self, statistics: Columns) -> NDArray[np.float64]:
-        """What these m statistics of n images give together, [n], as the graph adds them up."""
+        """Add up what these m statistics of n images give together, [n], as the graph adds them up."""
         logarithms = np.log(np.maximum(np.stack(statistics, axis=1).astype(np.float64), TINY))
         return (np.maximum((logarithms - self.mean) / self.deviation, 0.0) ** 2).sum(axis=1)
 

@@ -83,7 +83,7 @@ class Judgement:
 
     @property
     def flagged(self) -> ir.Value:
-        """Whether any check flags, a scalar."""
+        """The flag of the bundle: whether any check flags, a scalar."""
         return self.outputs["flagged"]
 
 

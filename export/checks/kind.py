@@ -20,7 +20,7 @@ from ..graph.tape import OPSET, Tape
 
 @dataclass(frozen=True)
 class Measured:
-    """What a statistic is made of. values: one or several, written into the graph. watched: what the first of them
+    """The values that a statistic is made of. values: one or several, written into the graph. watched: what the first of them
     holds, feature by feature, where it is a profile."""
 
     values: tuple[ir.Value, ...]
@@ -37,7 +37,7 @@ class Written:
 
 
 class Statistic(Protocol):
-    """What was fitted to usual images."""
+    """A statistic that was fitted to usual images."""
 
     def write(self, tape: Tape, values: Sequence[ir.Value], /) -> Written:
         """Write the statistic of an image of which these values were measured."""

@@ -34,7 +34,7 @@ FEWEST = 20
 
 @dataclass(frozen=True)
 class Profile:
-    """What is usual of F features given P regressors of the prediction.
+    """The usual distribution of F features given P regressors of the prediction.
 
     mean: float64 [F], over all images; slopes: float64 [P, F], what the regressors add to it; deviation: float64 [F],
     the standard deviation of what is left. components: float64 [F, k], orthonormal directions of these standardised

@@ -61,7 +61,7 @@ class FisherGraph:
 
     @property
     def last_layers(self) -> list[Layer]:
-        """Of each member the last layers, DEPTH of all."""
+        """The last layers of each member, DEPTH of all."""
         return [layer for member in self.forward.members for layer in member[int(len(member) * (1 - DEPTH)) :]]
 
     def model(self, outputs: dict[str, ir.Value]) -> ir.Model:

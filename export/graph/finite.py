@@ -53,7 +53,7 @@ class _Way:
         return [self._made(value) for value in (*node.inputs, *captured) if value is not None]
 
     def first(self, ends: Collection[ir.Value], bad: Collection[ir.Value]) -> ir.Node | None:
-        """Of the nodes that lead to the ends over bad values alone, the first that reads no bad one."""
+        """Find, of the nodes that lead to the ends over bad values alone, the first that reads no bad one."""
         reached: set[ir.Node] = set()
         waiting = [self._made(value) for value in ends]
         while waiting:

@@ -48,7 +48,7 @@ Judged = Callable[[NDArray[np.float32]], tuple[NDArray[np.float32], float]]
 
 
 def judged_by(bundle: Bundle) -> Judged:
-    """What a bundle says of an image."""
+    """Give a function that says of an image what a bundle says."""
     (flagging,) = [number for number, check in enumerate(bundle.manifest.checks) if check.flags]
 
     def judge(image: NDArray[np.float32]) -> tuple[NDArray[np.float32], float]:
