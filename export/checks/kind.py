@@ -20,8 +20,8 @@ from ..graph.tape import OPSET, Tape
 
 @dataclass(frozen=True)
 class Measured:
-    """The values that a statistic is made of. values: one or several, written into the graph. watched: what the first of them
-    holds, feature by feature, where it is a profile."""
+    """The values that a statistic is made of. values: one or several, written into the graph. watched: what the first
+    of them holds, feature by feature, where it is a profile."""
 
     values: tuple[ir.Value, ...]
     watched: tuple[Watched, ...] = ()
