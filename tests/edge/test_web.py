@@ -53,7 +53,7 @@ def test_a_bundle_gives_the_same_verdict_in_javascript(web: Path, bundle: Path) 
         if name == "flagged":
             np.testing.assert_array_equal(given, expected)
         elif name == "statistic":  # sums in another order, of which the profile whitens differences of 1e-3 to 1
-            roots = [np.sign(values) * np.sqrt(np.abs(values)) for values in (given, expected)]  # a cascade's is negative
+            roots = [np.sign(values) * np.sqrt(np.abs(values)) for values in (given, expected)]
             np.testing.assert_allclose(*roots, rtol=1e-3, atol=0.02)
         elif name == "deviation":  # in standard deviations of usual images, of which many are near zero
             np.testing.assert_allclose(given, expected, rtol=1e-3, atol=0.01)
