@@ -86,12 +86,14 @@ def watched_features(bundle: Bundle) -> dict[str, WatchedFeatures]:
 
 def in_words(evidence: Sequence[Evidence]) -> str:
     """Say of a check's evidence what stands behind the check's meaning; nothing where there is none."""
-    if not evidence:
-        return ""
-    texts = "; ".join(one.text for one in evidence)
+    return f". {heading(evidence)}: {'; '.join(one.text for one in evidence)}" if evidence else ""
+
+
+def heading(evidence: Sequence[Evidence]) -> str:
+    """Say what features a check's evidence tells of."""
     if any(is_outside(one) for one in evidence):
-        return f". Outside usual images' range: {texts}"
-    return f". No feature alone is outside usual images' range; furthest from the expected: {texts}"
+        return "Outside usual images' range"
+    return "No feature alone is outside usual images' range; furthest from the expected"
 
 
 def reasons_alone(verdict: Verdict) -> list[str]:

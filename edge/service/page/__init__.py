@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from ...evidence import reasons_alone
+from ...evidence import heading, reasons_alone
 from ...maps.picture import as_png, image_picture, overlay_picture
 from ...pages import templates
 from ...sandbox import Sandbox
@@ -55,7 +55,7 @@ class OperatorPage(WebServer):
         self._decoding = threading.Lock()
         self._picture = lru_cache(maxsize=64)(self._drawn)
         pages = templates(Path(__file__).parent)
-        pages.filters["reasons_alone"] = reasons_alone
+        pages.filters.update(reasons_alone=reasons_alone, heading=heading)
         self._overview = pages.get_template("overview.html")
         self._detail = pages.get_template("verdict.html")
         own = [

@@ -86,8 +86,8 @@ def measured_chart(title: str, values: Sequence[Value]) -> Chart:
 
 
 def p_value_chart(title: str, values: Sequence[Value], alpha: float) -> Chart:
-    """Chart p-values of a check, oldest first, on a logarithmic scale, with the alpha below which it flags: 0 for one that
-    is shown only."""
+    """Chart p-values of a check, oldest first, on a logarithmic scale, with the alpha below which it flags: 0 for one
+    that is shown only."""
     smallest = min([alpha or 1.0, *(value.value for value in values)])
     scale = _Scale(math.log(max(smallest, 1e-6)), 0.0)
 

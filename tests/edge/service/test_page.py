@@ -99,6 +99,7 @@ def test_a_verdict_is_shown_with_image_and_map(served: tuple[Running, str], brow
     (record,) = [line["verdict"] for line in running.lines_read() if line["verdict"]["source"] == "strange.png"]
     told = [one for check in record["checks"] for one in check["evidence"]]
     assert told
+    assert page.get_by_role("columnheader", name="Outside usual images' range").count() == 1
     for one in told:
         assert page.get_by_role("cell", name=f"{one['text']} {one['layer']}").count() == 1
         assert page.get_by_role("img", name=one["text"]).locator("circle").count() == 1
