@@ -2,9 +2,10 @@
 
 `reading` opens files, `preprocess` makes the graph's image of a frame, `decode` does both; in a `sandbox`, where files
 are strangers'. `runtime` takes an image the whole way: it runs the `bundle`, and `outputs` turns what the graph gives
-into a `verdict`. `maps` draws and refines maps, `drift` watches a stream of verdicts, `p_value` counts how usual a
-statistic is. `study` makes a DICOM header valid for objects of the same study. `service` does all of it for years,
-`commands` once. `verdict_table` and `pages` show verdicts; `digest`, `storage` and `errors` are used by all.
+into a `verdict`, with the `evidence` that a check flags by. `maps` draws and refines maps, `drift` watches a stream of
+verdicts, `p_value` counts how usual a statistic is. `study` makes a DICOM header valid for objects of the same study.
+`service` does all of it for years, `commands` once. `verdict_table` and `pages` show verdicts; `digest`, `storage` and
+`errors` are used by all.
 """
 
 import os

@@ -107,7 +107,7 @@ def reasons_alone(verdict: Verdict) -> list[str]:
 
 
 def is_outside(evidence: Evidence) -> bool:
-    """Whether a feature is outside of usual images' range."""
+    """Say whether a feature is outside of usual images' range."""
     return evidence.deviation is None or not evidence.low <= evidence.deviation <= evidence.high
 
 
