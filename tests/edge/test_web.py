@@ -54,7 +54,7 @@ def test_a_bundle_gives_the_same_verdict_in_javascript(web: Path, bundle: Path) 
             np.testing.assert_array_equal(given, expected)
         elif name == "statistic":  # sums in another order, of which the profile whitens differences of 1e-3 to 1
             np.testing.assert_allclose(root(given), root(expected), rtol=1e-3, atol=0.02)
-        elif name in ("deviation", "p_value"):  # one is the root's part, of the other the root's density is below one
+        elif name in ("deviation", "p_value"):  # a part of the root, and what has a density below one in it
             np.testing.assert_allclose(given, expected, atol=0.02)
         else:
             codes = 1.0 if name == "map" else 0.0  # a value between two codes may round to either
