@@ -24,8 +24,8 @@ from fisherlens.export.checks.p_value import count_name, table_name
 
 from ...bundles import SIDE, run, usual_image
 
+CHECKS = ("activation_profile", "cascade")
 SITE = 230
-CHECKS = ("image_texture", "activation_profile", "cascade")
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("site")
     for number in range(SITE):
         rng = np.random.default_rng(number)
-        noisy = usual_image(5000 + number) + rng.normal(0, 60, (SIDE, SIDE))
+        noisy = usual_image(5000 + number) + rng.normal(0, 100, (SIDE, SIDE))
         np.save(folder / f"{number}.npy", np.clip(noisy, 0, 4095).astype(np.uint16))
     return folder
 
@@ -93,7 +93,7 @@ def test_wrong_input_is_refused_in_words(
     rescore(RescoreRequest(FolderTree(few), ensemble_bundle, tmp_path / "records", workers=1))
     out = tmp_path / "site.onnx"
     said = run("calibrate", ensemble_bundle, "--from", few, "-o", out, expect=2)
-    assert "20 usual images, expected at least 99" in said
+    assert "20 usual images, expected at least 99 for" in said
     said = run("calibrate", classifier_bundle, "--from", tmp_path / "records", "-o", out, expect=2)
     assert "statistics of one bundle say nothing of another's" in said
     assert not out.exists()
