@@ -24,8 +24,8 @@ from fisherlens.export.checks.p_value import count_name, table_name
 
 from ...bundles import SIDE, run, usual_image
 
-CHECKS = ("activation_profile", "cascade")
 SITE = 230
+CHECKS = ("image_texture", "activation_profile", "cascade")
 
 
 @pytest.fixture(scope="module")
