@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import re
 import sys
 from collections.abc import Iterable
 from dataclasses import replace
@@ -16,11 +14,12 @@ import msgspec
 
 from fisherlens.edge.bundle.manifest import Combination, Design, Input, Manifest
 
-from .calibration.accepted import ANY, PHOTOMETRIC, InputOptions, accepted, default_photometric
+from .calibration.accepted import PHOTOMETRIC, InputOptions, accepted, default_photometric
 from .calibration.images import Folder
 from .checks import CHECKS
 from .heads import HEADS, Head, HeadOptions
 from .maps import MAPS
+from .options import Bits, Code, ascending_limits
 
 if TYPE_CHECKING:
     from .checks.judgement import Procedure
@@ -30,47 +29,6 @@ if TYPE_CHECKING:
 _SIZE = (click.IntRange(1), click.IntRange(1))
 _SHOWN_AFTER = 2.0
 """Seconds of reading headers before their progress is shown."""
-
-
-class _Code(click.ParamType):
-    """A code string of DICOM (PS3.5 table 6.2-1, CS), or any."""
-
-    name = "code"
-
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Give it in capitals, as codes are; "any" as it is."""
-        if value.lower() == ANY:
-            return ANY
-        code = value.strip().upper()
-        if not re.fullmatch(r"[A-Z0-9_ ]{1,16}", code):
-            self.fail(f"{value!r}, expected a DICOM code of up to 16 letters, digits, blanks and _, or any", param, ctx)
-        return code
-
-
-class _Bits(click.ParamType):
-    """A number of bits, or any."""
-
-    name = "bits"
-
-    def convert(self, value: str | int, param: click.Parameter | None, ctx: click.Context | None) -> int | str:
-        """Give the number, or "any" as it is."""
-        text = str(value).lower()
-        if text == ANY:
-            return ANY
-        if not (text.isdecimal() and 1 <= int(text) <= _MOST_BITS):
-            self.fail(f"{value!r}, expected 1 to {_MOST_BITS}, or any", param, ctx)
-        return int(text)
-
-
-_MOST_BITS = 32
-
-
-def _limits(
-    ctx: click.Context, param: click.Parameter, value: tuple[float, float] | None
-) -> tuple[float, float] | None:
-    if value is not None and not 0 < value[0] <= value[1] < math.inf:
-        raise click.BadParameter(f"{value[0]:g} to {value[1]:g} mm, expected LOW above 0 and HIGH not below LOW")
-    return value
 
 
 @click.command("export")
@@ -114,7 +72,7 @@ def _limits(
     "--combination",
     type=click.Choice(get_args(Combination)),
     help="How several checks flag: each at its share of alpha, one statistic of all together, or a cascade, which "
-    "computes all but the first on doubtful images alone. By default a cascade; each, of checks that were asked for.",
+    "computes those that take a derivative on doubtful images alone. By default a cascade; each, of checks asked for.",
 )
 @click.option(
     "--alpha",
@@ -133,9 +91,9 @@ def _limits(
 )
 @click.option("--map", "map_kind", type=click.Choice(list(MAPS)), default="fisher", show_default=True)
 @click.option("--map-bytes", type=click.IntRange(1), default=2048, show_default=True, help="What a map may take.")
-@click.option("--modality", type=_Code(), metavar="CODE|any", help="What frames must be, as MG or DX.")
+@click.option("--modality", type=Code(), metavar="CODE|any", help="What frames must be, as MG or DX.")
 @click.option("--any-size", is_flag=True, help="Frames may have any size that --resize or --crop can take.")
-@click.option("--bits", "bits_stored", type=_Bits(), metavar="N|any", help="Bits stored that frames must have.")
+@click.option("--bits", "bits_stored", type=Bits(), metavar="N|any", help="Bits stored that frames must have.")
 @click.option(
     "--photometric",
     "photometric_interpretation",
@@ -146,14 +104,14 @@ def _limits(
     "--pixel-spacing",
     nargs=2,
     type=float,
-    callback=_limits,
+    callback=ascending_limits,
     metavar="LOW HIGH",
     help="Smallest and largest side of a pixel on the detector, in mm, which frames must state; by default none.",
 )
 @click.option(
-    "--presentation-intent", "presentation_intent_type", type=_Code(), metavar="CODE|any", help="As FOR PROCESSING."
+    "--presentation-intent", "presentation_intent_type", type=Code(), metavar="CODE|any", help="As FOR PROCESSING."
 )
-@click.option("--pixel-intensity-relationship", type=_Code(), metavar="CODE|any", help="As LIN or LOG.")
+@click.option("--pixel-intensity-relationship", type=Code(), metavar="CODE|any", help="As LIN or LOG.")
 @click.option("--crop", nargs=2, type=_SIZE, help="Rows and columns cut from the middle of each frame.")
 @click.option("--resize", nargs=2, type=_SIZE, help="Rows and columns that the crop is resampled to.")
 @click.option("--offset", type=float, default=0.0, show_default=True, help="image = (pixel - offset) * scale")
@@ -344,10 +302,8 @@ def _input_noise(options: ExportOptions) -> InputNoise | None:
 
 
 def _described(design: Design) -> str:
-    count = sum(CHECKS[name].forward_only for name in design.checks)
-    first, closer = design.checks[:count], design.checks[count:]
     return (
-        f"{' and '.join(first)} of every image, {' and '.join(closer)} of {100 * design.doubtful:.0f} %: "
+        f"{' and '.join(design.first)} of every image, {' and '.join(design.closer)} of {100 * design.doubtful:.0f} %: "
         f"{design.cost:.2f} times the forward pass, {design.worst_cost:.2f} where doubtful; "
         f"{100 * design.power:.0f} % detected, AUROC {design.auroc:.3f}"
     )

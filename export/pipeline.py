@@ -52,7 +52,7 @@ from .network.source import Network
 from .progress import Progress
 
 DEFAULT = Procedure(("image_texture", "activation_profile", "rao_score"))
-"""What `models/study/` found best at its price: see export/README.md."""
+"""Chosen on radiographs alone so far: models/radiograph/EVIDENCE.md."""
 
 
 @dataclass(frozen=True)
@@ -61,11 +61,11 @@ class Request:
 
     head: with its parameters; what is fitted to known values is fitted where targets are given. input_noise:
     uncertainty of the image itself, propagated to the values. procedure: the checks, and how several of them flag;
-    alpha: of all of it together. groups: of channels, at most,
-    that the profile tells apart in a layer; None for as many as there are images for. probes: random
-    probes of the Fisher information, 0 for all score factors, None to choose by their number. map_kind,
-    map_bytes: what the map shows, and how many bytes its codes may take. cost: what the checks may take on average, as
-    a multiple of the forward pass; then the procedure is chosen for it. tolerance: of the parity report.
+    alpha: of all of it together. groups: of channels, at most, that the Fisher profile tells apart in a layer; None for
+    as many as there are images for. probes: random probes of the Fisher information, 0 for all score factors, None to
+    choose by their number. map_kind, map_bytes: what the map shows, and how many bytes its codes may take. cost: what
+    the checks may take on average, as a multiple of the forward pass; then the procedure is chosen for it. tolerance:
+    of the parity report.
     """
 
     name: str
@@ -104,9 +104,9 @@ def export(
     columns = {name: check.values for name, check in written.items()}
     usual = usual_run(graph.session, graph.outputs, columns, graph.forward.outputs, images, progress)
     _require_finite_run(graph, columns, usual, images)
-    procedure, kept = request.procedure, None
+    procedure, told = request.procedure, None
     if request.cost is not None:
-        procedure, kept = budget.choose(graph, written, usual, images, request.cost, request.alpha, progress)
+        procedure, told = budget.choose(graph, written, usual, images, request.cost, request.alpha, progress)
     agreement = parity.compare(networks, images, usual.members, request.tolerance, progress)
     coverage = calibrated_coverage(usual, targets, request.coverage_probability)
     judgement = judge(graph.tape, written, usual, request.alpha, procedure)
@@ -115,7 +115,7 @@ def export(
     _require_finite_map(graph, values, images, progress)
     codes, ends = add_map(graph, values, judgement.flagged, spec)
     model = graph.model({**graph.outputs, **judgement.outputs, "map": codes, "map_range": ends})
-    found = _Found(graph, usual, judgement.checks, coverage, spec, kept, agreement)
+    found = _Found(graph, usual, judgement.checks, coverage, spec, told, agreement)
     described = _manifest(request, targets, found)
     golden = _with_outputs(Golden.near(images[0]()), model)
     _write(model, {METADATA_KEY: described, GOLDEN_KEY: golden, CALIBRATION_KEY: judgement.calibration}, path)
@@ -140,7 +140,6 @@ def _differentiated(networks: Sequence[Network], images: Images, request: Reques
     """The graph with all that checks may use: what none uses is left out of the file."""
     shape = images[0]().shape
     normal = [normalised(network, shape) for network in progress(networks, "normalise")]
-
     (graph,) = [
         fisher_graph(
             normal, request.head, probes,

@@ -15,7 +15,7 @@ FORMAT = 2
 
 Combination = Literal["each", "together", "cascade"]
 """How several checks flag: each with its share of alpha (Bonferroni), one statistic of all of them, or a cascade: one
-that computes all but the first on doubtful images alone."""
+that computes those that take a derivative on doubtful images alone."""
 
 
 class Input(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -141,15 +141,16 @@ class Fisher(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Design(msgspec.Struct, frozen=True, kw_only=True):
-    """A cascade: the first check of every image, the others of so large a share of usual images, which the first finds
-    doubtful.
+    """A cascade: the first checks of every image, the closer ones of so large a share of usual images, which the first
+    find doubtful.
 
     cost: of an image on average, as a multiple of the forward pass on the exporting machine, one thread; worst_cost:
     of one that is doubtful. power: share of perturbed images flagged at the bundle's alpha. auroc: area under the ROC
     curve of perturbed against usual images.
     """
 
-    checks: tuple[str, ...] = ("fisher_profile",)
+    first: tuple[str, ...] = ("fisher_profile",)
+    closer: tuple[str, ...] = ()
     doubtful: float = 1.0
     cost: float
     worst_cost: float = math.nan

@@ -65,7 +65,8 @@ def _print(bundle: Bundle, cost: dict[str, float], difference: float) -> None:
     console.print(_images(manifest.input))
     checks = Table("check", "alpha", "calibrated on", title="Checks", title_justify="left")
     for check in manifest.checks:
-        checks.add_row(check.name, f"{check.alpha:g}", f"{check.calibration_size} usual images")
+        alpha = f"{check.alpha:g}" if check.flags else "shown only"
+        checks.add_row(check.name, alpha, f"{check.calibration_size} usual images")
     console.print(checks)
     costs = Table("", "median time", "times forward", title="Cost on this machine", title_justify="left")
     for name, seconds in cost.items():

@@ -69,8 +69,7 @@ def choose(
 ) -> tuple[Procedure, Budget]:
     """The procedure that detects most of what takes at most `limit` times as long as the forward pass on average.
 
-    written: all of CHECKS, as usual measured them. Raises CalibrationError where
-    not even the cheapest design fits.
+    written: all of CHECKS, as usual measured them. Raises CalibrationError where not even the cheapest design fits.
     """
     first, closer = _costs(graph, written, images[0](), progress)
     least = LEAST_DOUBTFUL * alpha
@@ -93,7 +92,7 @@ def choose(
         perturbation=f"{size:.2g} standard deviations of the image along the sign of the result's gradient",
         images=len(next(iter(changed.values()))[0]),
     )
-    return Procedure(chosen.checks, doubtful=chosen.doubtful), budget
+    return Procedure((*chosen.first, *chosen.closer), doubtful=chosen.doubtful), budget
 
 
 def _costs(
@@ -165,7 +164,8 @@ def _design(
     *_, check = fitted_checks({name: written[name] for name in checks}, usual, Procedure(checks, doubtful=doubtful))
     statistics = evaluated(check.statistic, [column for name in checks for column in changed[name]]).statistics
     return Design(
-        checks=checks,
+        first=FIRST,
+        closer=closer.checks,
         doubtful=doubtful,
         cost=first + doubtful * (closer.whole - first),
         worst_cost=closer.whole,

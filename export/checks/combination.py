@@ -11,7 +11,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from ..calibration.collect import Columns
-from ..graph.tape import TINY, Tape, shape_of
+from ..graph.tape import TINY, Tape
 from .kind import Statistic, Written
 
 _LEAST_SPREAD = 1e-3
@@ -60,7 +60,7 @@ class Together:
     def write(self, tape: Tape, values: Sequence[ir.Value], /) -> Written:
         written = [s.write(tape, part) for s, part in zip(self.statistics, _parts(values, self.sizes), strict=True)]
         statistic = _together(tape, self.usual.standardised(tape, [one.statistic for one in written]))
-        return Written(statistic, _joined(tape, [one.deviations for one in written]))
+        return Written(statistic, tape.Concat(*(one.deviations for one in written), axis=0))
 
 
 @dataclass(frozen=True)
@@ -84,8 +84,7 @@ class Cascade:
         closer, enough = (ir.Graph([], [], nodes=[], name=name) for name in ("closer", "enough"))
         looking = Tape(closer)
         followed = self.closer.write(looking, of_closer)
-        nothing = looking.zeros((0,))
-        closer.outputs.extend([looking.Add(found.statistic, followed.statistic), followed.deviations or nothing])
+        closer.outputs.extend([looking.Add(found.statistic, followed.statistic), followed.deviations])
         passed = Tape(enough)
         enough.outputs.extend([passed.Identity(beyond), passed.zeros((self.watched,))])
         # A statistic that is no number is doubtful.
@@ -93,13 +92,8 @@ class Cascade:
         statistic, deviations = tape.If(doubtful, outputs=2, then_branch=closer, else_branch=enough)
         statistic.dtype, statistic.shape = tape.dtype, ir.Shape(())
         deviations.dtype, deviations.shape = tape.dtype, ir.Shape((self.watched,))
-        return Written(statistic, _joined(tape, [found.deviations, deviations]))
+        return Written(statistic, tape.Concat(found.deviations, deviations, axis=0))
 
 
 def _parts(values: Sequence[ir.Value], sizes: Sequence[int]) -> list[Sequence[ir.Value]]:
     return [values[start:end] for start, end in pairwise(accumulate(sizes, initial=0))]
-
-
-def _joined(tape: Tape, deviations: Sequence[ir.Value | None]) -> ir.Value | None:
-    found = [one for one in deviations if one is not None and shape_of(one) != (0,)]
-    return None if not found else found[0] if len(found) == 1 else tape.Concat(*found, axis=0)

@@ -29,8 +29,8 @@ MEANINGS: dict[Combination, tuple[str, str]] = {
 
 @dataclass(frozen=True)
 class Procedure:
-    """The checks, from the first on, and how several of them flag: each with its share of alpha (Bonferroni), one
-    statistic of all together, or in a cascade one that computes all but the first on doubtful images alone.
+    """The checks, and how several of them flag: each with its share of alpha (Bonferroni), one
+    statistic of all together, or in a cascade one that computes those that take a derivative on doubtful images alone.
 
     checks: those of a cascade that take no derivative come first. doubtful: share of usual images that a cascade looks
     at more closely. Raises CalibrationError for a cascade of several checks without one that takes no derivative, or of
@@ -128,7 +128,7 @@ def fitted_checks(measured: Mapping[str, Measured], usual: UsualRun, procedure: 
     ]  # fmt: skip
     if procedure.combination == "each" or len(found) == 1:
         return found
-    shown = found if procedure.combination == "together" else _stages(found)[0]
+    shown = found if procedure.combination == "together" else _first(found)
     return [*(replace(one, flags=False, watched=()) for one in shown), _combined(found, usual, procedure)]
 
 
@@ -139,13 +139,15 @@ def _combined(checks: Sequence[FittedCheck], usual: UsualRun, procedure: Procedu
         fitted = Usual.of([held_out[check.name] for check in part])
         return Together(tuple(check.statistic for check in part), tuple(len(check.values) for check in part), fitted)
 
-    statistic: Statistic = together(checks)
-    if procedure.combination == "cascade":
-        first, closer = _stages(checks)
+    def cascade() -> Cascade:
+        first, closer = _first(checks), _closer(checks)
         usual_first = together(first).usual.together([held_out[check.name] for check in first])
         limit = float(np.quantile(usual_first, 1.0 - procedure.doubtful))
-        watched = sum(part.count for check in closer for part in check.watched)
-        statistic = Cascade(together(first), together(closer), limit, watched)
+        return Cascade(
+            together(first), together(closer), limit, sum(p.count for check in closer for p in check.watched)
+        )
+
+    statistic = cascade() if procedure.combination == "cascade" else together(checks)
     columns = [column for check in checks for column in usual.counting.measured[check.name]]
     return FittedCheck(
         *MEANINGS[procedure.combination],
@@ -156,12 +158,18 @@ def _combined(checks: Sequence[FittedCheck], usual: UsualRun, procedure: Procedu
     )
 
 
+def _first(checks: Sequence[FittedCheck]) -> list[FittedCheck]:
+    """The checks that a cascade computes of every image."""
+    return [check for check in checks if CHECKS[check.name].forward_only]
+
+
+def _closer(checks: Sequence[FittedCheck]) -> list[FittedCheck]:
+    """The checks that a cascade computes of doubtful images."""
+    return [check for check in checks if not CHECKS[check.name].forward_only]
+
+
 FOLDS = 4
-
-
-def _stages(checks: Sequence[FittedCheck]) -> tuple[list[FittedCheck], list[FittedCheck]]:
-    """The checks of a cascade that are computed of every image, and those of doubtful ones."""
-    return tuple([check for check in checks if CHECKS[check.name].forward_only is first] for first in (True, False))  # type: ignore[return-value]
+"""Parts of the images that fit, each of which is held out in turn."""
 
 
 def _held_out(check: FittedCheck, columns: Columns) -> NDArray[np.float32]:
@@ -183,12 +191,12 @@ def _written(tape: Tape, checks: Sequence[FittedCheck]) -> Judgement:
     ]
     stacked = [tape.Concat(*(tape.Unsqueeze(v, [0]) for v in values), axis=0) for values in (statistics, p_values)]
     flags = tape.Cast(tape.LessOrEqual(stacked[1], tape.floats([check.alpha for check in checks])), to=tape.dtype)
-    deviations = [one.deviations for one, check in zip(written, checks, strict=True) if check.watched]
+    watched = [one.deviations for one, check in zip(written, checks, strict=True) if check.watched]
     outputs = {
         "statistic": stacked[0],
         "p_value": stacked[1],
         "flagged": tape.Greater(tape.ReduceSum(flags, keepdims=0), 0.0),
-        "deviation": tape.Concat(*deviations, axis=0) if deviations else tape.zeros((0,)),
+        "deviation": tape.Concat(*watched, axis=0) if watched else tape.zeros((0,)),
     }
     return Judgement(outputs, tuple(_described(check) for check in checks), _calibration(checks))
 

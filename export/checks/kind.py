@@ -30,10 +30,10 @@ class Measured:
 @dataclass(frozen=True)
 class Written:
     """A statistic in the graph, a scalar that is large where an image is unusual. deviations: by how many standard
-    deviations each watched feature differs from what is usual, [F]; None where nothing is watched."""
+    deviations each watched feature differs from what is usual, [F], F = 0 where nothing is watched."""
 
     statistic: ir.Value
-    deviations: ir.Value | None = None
+    deviations: ir.Value
 
 
 class Statistic(Protocol):
@@ -50,7 +50,7 @@ class Scalar:
 
     def write(self, tape: Tape, values: Sequence[ir.Value], /) -> Written:
         (value,) = values
-        return Written(value)
+        return Written(value, tape.zeros((0,)))
 
 
 @dataclass(frozen=True)
@@ -75,9 +75,6 @@ class Evaluated:
     statistics: NDArray[np.float32]
     deviations: NDArray[np.float32]
 
-    def __getitem__(self, part: slice) -> Evaluated:
-        return Evaluated(self.statistics[part], self.deviations[part])
-
 
 def evaluated(statistic: Statistic, columns: Columns) -> Evaluated:
     """The statistic of images, by the very operators that the bundle runs: a p-value compares like with like, to the
@@ -86,12 +83,6 @@ def evaluated(statistic: Statistic, columns: Columns) -> Evaluated:
     graph = ir.Graph(inputs, [], nodes=[], name="statistic", opset_imports={"": OPSET})
     tape = Tape(graph)
     written = statistic.write(tape, inputs)
-    opened = session(
-        as_model(graph, {"statistic": written.statistic, "deviations": _or_none(tape, written.deviations)})
-    )
+    opened = session(as_model(graph, {"statistic": written.statistic, "deviations": written.deviations}))
     rows = [opened.run(None, {f"x{i}": np.asarray(x) for i, x in enumerate(row)}) for row in zip(*columns, strict=True)]
     return Evaluated(np.array([row[0] for row in rows]), np.stack([row[1] for row in rows]))
-
-
-def _or_none(tape: Tape, deviations: ir.Value | None) -> ir.Value:
-    return tape.zeros((0,)) if deviations is None else deviations

@@ -32,7 +32,7 @@ def squares_by_group(tape: Tape, values: Sequence[ir.Value], most: int) -> ir.Va
 
 
 MOST_FEATURES = 4096
-"""Features of a profile, at most: its whitening takes some hundred floats each in the file."""
+"""Features of a profile, at most: its whitening takes 64 floats each in the file."""
 
 
 def groups_within(values: Sequence[ir.Value], most: int) -> int:

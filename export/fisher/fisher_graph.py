@@ -25,7 +25,7 @@ from .profile import features
 
 DEPTH = 0.5
 """Share of each member's layers, from the last on, that profiles of channels watch: those before, nearer to the image,
-cost most and added little (`models/study/`)."""
+have the largest images, so that they cost most."""
 
 
 @dataclass(frozen=True)

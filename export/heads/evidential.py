@@ -46,6 +46,7 @@ class Evidential(Head):
         degrees = tape.Mul(alpha, 2.0)
         widths = _widths(tape, degrees, log_scale)
         chosen = Directions.choose(2 * math.prod(shape_of(gamma)), probes)
+        explained = standardised_sum(tape, prediction)
         return Readout(
             prediction=prediction,
             outputs={},
@@ -54,8 +55,8 @@ class Evidential(Head):
             exact=chosen.exact,
             metric=lambda at, direction: _metric(at, dict(zip((gamma, log_scale), widths, strict=True)), direction),
             entropy=gaussian_entropy(tape, [log_scale]),
-            explained=standardised_sum(tape, prediction),
-            score=standardised_sum(tape, prediction),
+            explained=explained,
+            score=explained,
         )
 
 

@@ -24,6 +24,7 @@ def gaussian_readout(tape: Tape, prediction: Prediction, pairs: Sequence[Pair], 
     """
     log_variances = [log_variance for _, log_variance in pairs]
     chosen = Directions.choose(2 * math.prod(shape_of(prediction.mean)), probes)
+    explained = standardised_sum(tape, prediction)
     return Readout(
         prediction=prediction,
         outputs={},
@@ -32,8 +33,8 @@ def gaussian_readout(tape: Tape, prediction: Prediction, pairs: Sequence[Pair], 
         exact=chosen.exact,
         metric=lambda at, direction: _gaussian_metric(at, pairs, direction),
         entropy=gaussian_entropy(tape, log_variances),
-        explained=standardised_sum(tape, prediction),
-        score=standardised_sum(tape, prediction),
+        explained=explained,
+        score=explained,
     )
 
 

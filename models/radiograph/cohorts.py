@@ -35,10 +35,11 @@ def hospital_children(part: dataset.Part) -> list[Cohort]:
 
 def others(folder: Path) -> list[Cohort]:
     """Read the radiographs of ChestX-ray14, by age and findings, and the mammograms. Raises DatasetMissing."""
-    return [*_nih(folder), _mammograms(folder)]
+    return [*chest_x_ray14(folder), _mammograms(folder)]
 
 
-def _nih(folder: Path) -> list[Cohort]:
+def chest_x_ray14(folder: Path) -> list[Cohort]:
+    """Read the radiographs of ChestX-ray14, by age and findings. Raises DatasetMissing."""
     images, names = dataset.images_of(folder, "nih")
     rows = _table(folder / "nih.csv")
     missing = [name for name in names if name not in rows]

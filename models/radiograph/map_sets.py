@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 
 import numpy as np
 from torch import Tensor
 
-from . import CLASSES, dataset
+from . import CLASSES, cohorts, dataset
 from .dataset import Part
 from .letters import burnt_in
-
-ADULT = 18
-"""Years."""
 
 
 def usual(folder: Path, count: int) -> Part:
@@ -25,18 +21,9 @@ def usual(folder: Path, count: int) -> Part:
 def adults(folder: Path, count: int) -> Tensor:
     """Read `count` radiographs of adults without findings (ChestX-ray14), of as many patients: [n, 1, SIDE, SIDE].
     Raises DatasetMissing."""
-    table = folder / "nih.csv"
-    if not table.is_file():
-        raise dataset.DatasetMissing(dataset.MISSING.format(folder=table))
-    images, names = dataset.images_of(folder, "nih")
-    with table.open(newline="") as file:
-        rows = {row["file"]: row for row in csv.DictReader(file)}
-    patients = {
-        rows[name]["patient"]: number
-        for number, name in reversed(list(enumerate(names)))
-        if rows[name]["findings"] == "No Finding" and float(rows[name]["age"]) >= ADULT
-    }
-    return images[_spread(np.sort(list(patients.values())), count)]
+    (found,) = [one for one in cohorts.chest_x_ray14(folder) if one.name == "adults, no finding"]
+    _, first = np.unique(found.patients, return_index=True)
+    return found.images[_spread(np.sort(first), count)]
 
 
 def map_sets(folder: Path, count: int) -> dict[str, Tensor]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from functools import partial
 from pathlib import Path
 
@@ -14,18 +13,15 @@ from torch import Tensor
 
 from ..study import alterations as changed
 from ..study.subject import Alteration
-from . import dataset
-
-ADULT = 18
-"""Years."""
+from . import cohorts, dataset
 
 
 def unusual(folder: Path) -> dict[str, Alteration]:
     """Make the unusual sets of the tables: what makes each of usual radiographs, by name. folder: of the data set, with
     `nih`, `nih.csv` and `mammograms`. The sets raise DatasetMissing where these are not there."""
     return {
-        "adults without findings": partial(_adults, folder, True),
-        "adults with findings": partial(_adults, folder, False),
+        "adults without findings": partial(_adults, folder, "adults, no finding"),
+        "adults with findings": partial(_adults, folder, "adults, findings"),
         "mammograms": lambda images: dataset.images_of(folder, "mammograms")[0][: len(images)],
         "noise, 0.05": partial(changed.noisy, deviation=0.05),
         "blur, 2 pixels": partial(changed.blurred, deviation=2.0),
@@ -62,13 +58,7 @@ def with_text(images: Tensor, lines: tuple[str, ...] = ("PORTABLE AP", "14:32  8
     return torch.maximum(images, text.expand_as(images))
 
 
-def _adults(folder: Path, healthy: bool, images: Tensor) -> Tensor:
-    """Radiographs of the National Institutes of Health's clinical centre, at most as many as there are `images`."""
-    table = folder / "nih.csv"
-    if not table.is_file():
-        raise dataset.DatasetMissing(dataset.MISSING.format(folder=table))
-    with table.open(newline="") as file:
-        rows = [row for row in csv.DictReader(file) if int(row["age"]) >= ADULT]
-    names = [row["file"] for row in rows if (row["findings"] == "No Finding") == healthy]
-    paths = [folder / "nih" / name for name in names]
-    return dataset.read_all([path for path in paths if path.is_file()][: len(images)], "read nih")
+def _adults(folder: Path, name: str, images: Tensor) -> Tensor:
+    """Radiographs of the cohort of that name, at most as many as there are `images`."""
+    (found,) = [one.images for one in cohorts.chest_x_ray14(folder) if one.name == name]
+    return found[: len(images)]

@@ -11,14 +11,11 @@ from .sets import Numbers
 from .sources import Sources
 from .study import study
 from .subject import SubjectMissing
-from .subjects import SUBJECTS
+from .subjects import SUBJECTS, of_subject
 
 
 @click.command()
-@click.argument("subject", type=click.Choice(list(SUBJECTS)))
-@click.option("--data", type=click.Path(path_type=Path), help="Folder of images, where no package has them.")
-@click.option("--weights", type=click.Path(path_type=Path), required=True, help="File or folder of trained weights.")
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for tables, picture and scores.")
+@of_subject
 @click.option("--images", default=200, show_default=True, help="Recognised images that are attacked and altered.")
 @click.option("--usual", default=1000, show_default=True, help="Evaluation images that false alarms are counted on.")
 @click.option("--calibration", default=4000, show_default=True, help="Calibration images: half fit, half count.")

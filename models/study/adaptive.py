@@ -27,7 +27,7 @@ from .detection import Rate
 from .sets import recognised
 from .sources import Sources
 from .subject import Ensemble, SubjectMissing
-from .subjects import SUBJECTS
+from .subjects import SUBJECTS, of_subject
 
 WEIGHTS = (0.003, 0.03, 0.3)
 STEPS = 30
@@ -96,10 +96,7 @@ def _margin(probability: NDArray[np.float32], label: int) -> NDArray[np.float32]
 
 
 @click.command()
-@click.argument("subject", type=click.Choice(list(SUBJECTS)))
-@click.option("--data", type=click.Path(path_type=Path), help="Folder of images, where no package has them.")
-@click.option("--weights", type=click.Path(path_type=Path), required=True, help="File or folder of trained weights.")
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="The study's folder: its bundles are used.")
+@of_subject
 @click.option("--images", default=30, show_default=True, help="Recognised images that are attacked.")
 @click.option("--level", "levels", type=float, multiple=True, default=(1.0, 2.0, 4.0), show_default=True)
 @click.option("--of", default=255.0, show_default=True, help="Largest value of which levels are a share.")

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import import_module
+from pathlib import Path
+
+import click
 
 from .sources import Sources
 from .subject import Subject
@@ -25,3 +28,15 @@ SUBJECTS: dict[str, Callable[[Sources], Subject]] = {
     "fashion-residual-left-out": _of("fashion", "partly", "residual", "a residual network of eight classes"),
 }
 """Functions that make each subject. They raise SubjectMissing."""
+
+
+def of_subject(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the argument of a subject and the options of where its data, weights and results are."""
+    for option in (
+        click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder that keeps what is made."),
+        click.option("--weights", type=click.Path(path_type=Path), required=True, help="File or folder of weights."),
+        click.option("--data", type=click.Path(path_type=Path), help="Folder of images, where no package has them."),
+        click.argument("subject", type=click.Choice(list(SUBJECTS))),
+    ):
+        command = option(command)
+    return command
