@@ -38,6 +38,10 @@ def subject(sources: Sources) -> Subject:
         calibration, evaluation = (dataset.part(sources.data, name) for name in ("calibration", "evaluation"))
     except dataset.DatasetMissing as error:
         raise SubjectMissing(str(error)) from error
+    # What is unusual is read when its turn comes, long after: that it is there is seen now.
+    missing = [name for name in ("nih", "nih.csv", "mammograms") if not (sources.data / name).exists()]
+    if missing:
+        raise SubjectMissing(dataset.MISSING.format(folder=sources.data / missing[0]))
     if not sources.weights.is_file():
         raise SubjectMissing(f"{sources.weights}: no such file. Train: python -m fisherlens.models.radiograph.train")
     return Subject(
