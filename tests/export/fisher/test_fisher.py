@@ -12,14 +12,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from fisherlens.edge.bundle import open_bundle
+from fisherlens.edge.bundle import Bundle, open_bundle
 from fisherlens.export.derivatives.bundle_gradient import result_gradient
 from fisherlens.export.fisher.fisher_graph import fisher_graph
 from fisherlens.export.heads import Softmax
 from fisherlens.export.heads.readout import Directions
 from fisherlens.export.network.normalise import normalised
 from fisherlens.export.network.source import from_modules
-from tests.bundles import usual_image
+from tests.bundles import run, usual_image
 from tests.networks import classifier, ensemble
 
 TOLERANCE = 1e-4
@@ -66,8 +66,17 @@ def _gaussian_scores(outputs: Tensor) -> list[Tensor]:
     return [*(mean / (log_variance.detach() / 2).exp()), *(log_variance / 2**0.5)]
 
 
-def test_classifier_trace_and_map_agree_with_autograd(classifier_bundle: Path) -> None:
-    bundle = open_bundle(classifier_bundle)
+def _exported(network: str, head: str, images: Path, targets: Path, path: Path) -> Bundle:
+    """A bundle of tests.networks with the trace of the Fisher information as its only check."""
+    run(
+        "export", f"tests.networks:{network}", "--head", head, "--check", "fisher_trace",
+        "--images", images, "--targets", targets, "-o", path,
+    )  # fmt: skip
+    return open_bundle(path)
+
+
+def test_classifier_trace_and_map_agree_with_autograd(usual_folder: Path, classes_csv: Path, tmp_path: Path) -> None:
+    bundle = _exported("classifier", "softmax", usual_folder, classes_csv, tmp_path / "classifier.onnx")
     assert bundle.manifest.temperature is not None
     network = _deployed(classifier())
     for seed in range(5):
@@ -78,8 +87,10 @@ def test_classifier_trace_and_map_agree_with_autograd(classifier_bundle: Path) -
         _assert_map(outputs, about_image)
 
 
-def test_ensemble_trace_and_map_are_the_mean_of_the_members(ensemble_bundle: Path) -> None:
-    bundle = open_bundle(ensemble_bundle)
+def test_ensemble_trace_and_map_are_the_mean_of_the_members(
+    usual_folder: Path, targets_csv: Path, tmp_path: Path
+) -> None:
+    bundle = _exported("ensemble", "gaussian", usual_folder, targets_csv, tmp_path / "ensemble.onnx")
     for seed in range(5):
         outputs = bundle.run(_image(seed), explain=True)
         image = torch.tensor(_image(seed), requires_grad=True)
