@@ -273,16 +273,13 @@ def _procedure(options: ExportOptions) -> Procedure:
     """The checks asked for, in the table's order, or the default ones."""
     from .checks.judgement import Procedure
     from .errors import CalibrationError
-    from .pipeline import DEFAULT
 
     if options.cost is not None and (options.checks or options.combination):
         raise CalibrationError(
             "--cost with --check or --combination: a cost chooses the checks itself. Give the one or the other."
         )
-    if not options.checks:
-        return DEFAULT if options.combination is None else replace(DEFAULT, combination=options.combination)
     checks = tuple(name for name in CHECKS if name in options.checks)
-    return Procedure(checks, options.combination or "each")
+    return Procedure(checks, options.combination or ("each" if checks else "cascade"))
 
 
 def _input_noise(options: ExportOptions) -> InputNoise | None:

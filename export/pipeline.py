@@ -36,7 +36,7 @@ from .calibration.finite import require_finite
 from .calibration.images import FITTING, Images
 from .calibration.targets import Targets
 from .checks import budget
-from .checks.judgement import Procedure, judge, measured
+from .checks.judgement import DEFAULT, Procedure, judge, measured
 from .checks.p_value import require_enough
 from .errors import NetworkError
 from .fisher.fisher_graph import FisherGraph, fisher_graph
@@ -50,9 +50,6 @@ from .maps.conditional import add_map
 from .network.normalise import normalised
 from .network.source import Network
 from .progress import Progress
-
-DEFAULT = Procedure(("image_texture", "activation_profile", "rao_score"))
-"""Chosen on radiographs alone so far: models/radiograph/EVIDENCE.md."""
 
 
 @dataclass(frozen=True)
@@ -97,14 +94,14 @@ def export(
 
     Raises ExportError: NetworkError, CalibrationError or ParityError; then nothing was written.
     """
-    require_enough(len(images), request.alpha, request.procedure.flagging)
+    procedure, told = request.procedure.of_networks(len(networks)), None
+    require_enough(len(images), request.alpha, procedure.flagging)
     request = replace(request, head=_fitted_head(networks, images, targets, request.head, progress))
     graph = _differentiated(networks, images, request, progress)
-    written = measured(graph, request.procedure.checks if request.cost is None else budget.CHECKS)
+    written = measured(graph, procedure.checks if request.cost is None else budget.checks(len(networks)))
     columns = {name: check.values for name, check in written.items()}
     usual = usual_run(graph.session, graph.outputs, columns, graph.forward.outputs, images, progress)
     _require_finite_run(graph, columns, usual, images)
-    procedure, told = request.procedure, None
     if request.cost is not None:
         procedure, told = budget.choose(graph, written, usual, images, request.cost, request.alpha, progress)
     agreement = parity.compare(networks, images, usual.members, request.tolerance, progress)

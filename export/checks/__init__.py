@@ -8,7 +8,7 @@ from .image_texture import texture_features
 from .kind import CheckKind
 from .profile import fitted_profile
 from .rao_score import score_features
-from .scalars import disagreement, form, largest_eigenvalue, trace
+from .scalars import disagreement, form, largest_eigenvalue, trace, uncertainty
 
 CHECKS: dict[str, CheckKind] = {
     "image_texture": CheckKind(
@@ -23,6 +23,7 @@ CHECKS: dict[str, CheckKind] = {
         fitted_profile,
         forward_only=True,
     ),
+    "uncertainty": CheckKind(uncertainty, "the result is as uncertain as on hardly any usual image", forward_only=True),
     "ensemble_disagreement": CheckKind(
         disagreement, "the networks of the ensemble disagree as on hardly any usual image", forward_only=True
     ),
@@ -41,4 +42,18 @@ CHECKS: dict[str, CheckKind] = {
     ),
 }
 
-__all__ = ["CHECKS", "CheckKind"]
+
+def first_checks(members: int) -> tuple[str, ...]:
+    """What a cascade computes of every image by default, for an ensemble of so many networks: all checks that take no
+    derivative, of which a single network has none to disagree with."""
+    return tuple(
+        name for name, kind in CHECKS.items() if kind.forward_only and (members > 1 or name != "ensemble_disagreement")
+    )
+
+
+def default_checks(members: int) -> tuple[str, ...]:
+    """The default: those, and of doubtful images the Rao score (models/radiograph/EVIDENCE.md)."""
+    return (*first_checks(members), "rao_score")
+
+
+__all__ = ["CHECKS", "CheckKind", "default_checks", "first_checks"]

@@ -1,7 +1,7 @@
-"""What checks may cost: of all closer looks, and shares of images that get one, the best within a multiple of the
-forward pass.
+"""What checks may cost: of all first and closer looks, and shares of images that get the latter, the best within a
+multiple of the forward pass.
 
-Every design begins with the forward-only checks, and holds a Fisher-based one for the images that are doubtful by them.
+Every design begins with forward-only checks, and holds a Fisher-based one for the images that are doubtful by them.
 The share of those is what the cost leaves for it. What a design detects is measured on the calibration images, what it
 costs on this machine.
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,17 +25,29 @@ from ..calibration.images import COUNTING, Images
 from ..errors import CalibrationError
 from ..fisher.fisher_graph import FisherGraph
 from ..progress import Progress
+from . import first_checks
 from .judgement import Procedure, fitted_checks
 from .kind import Measured, evaluated
 from .roc import area_under_roc
 
-FIRST = ("image_texture", "activation_profile")
-"""What is computed of every image."""
 CLOSER: tuple[tuple[str, ...], ...] = (("rao_score",), ("rao_score", "fisher_profile"))
 """What a doubtful image is looked at by, from the cheapest on."""
 
-CHECKS = (*FIRST, *CLOSER[-1])
-"""All checks that designs are made of."""
+
+def firsts(members: int) -> list[tuple[str, ...]]:
+    """What every image is looked at by, for an ensemble of so many networks: all forward-only checks, without the
+    texture, which reads the image itself, and without the activations."""
+    every = first_checks(members)
+    return [
+        tuple(name for name in every if name not in without)
+        for without in (("image_texture", "activation_profile"), ("image_texture",), ("activation_profile",), ())
+    ]
+
+
+def checks(members: int) -> tuple[str, ...]:
+    """All checks that designs are made of, for an ensemble of so many networks."""
+    return (*first_checks(members), *CLOSER[-1])
+
 
 LEAST_DOUBTFUL = 2.0
 """Images that are looked at more closely, at least, as a multiple of those that may be flagged."""
@@ -51,11 +64,21 @@ RUNS = 15
 
 
 @dataclass(frozen=True)
-class Closer:
-    """A closer look with its cost. whole: of an image that gets it, as a multiple of the forward pass."""
+class Looks:
+    """A first and a closer look, and what they cost as multiples of the forward pass: the first alone, and both."""
 
-    checks: tuple[str, ...]
+    first: tuple[str, ...]
+    closer: tuple[str, ...]
+    cost: float
     whole: float
+
+    def average(self, doubtful: float) -> float:
+        """The mean cost, of a share of images that both are computed of."""
+        return self.cost + doubtful * (self.whole - self.cost)
+
+    def affordable(self, limit: float) -> float:
+        """The share of images, at most 1, that both may be computed of within a mean cost."""
+        return min(1.0, (limit - self.cost) / max(self.whole - self.cost, 1e-9))
 
 
 def choose(
@@ -69,21 +92,19 @@ def choose(
 ) -> tuple[Procedure, Budget]:
     """The procedure that detects most of what takes at most `limit` times as long as the forward pass on average.
 
-    written: all of CHECKS, as usual measured them. Raises CalibrationError where not even the cheapest design fits.
+    written: all of `checks`, as usual measured them. Raises CalibrationError where not even the cheapest design fits.
     """
-    first, closer = _costs(graph, written, images[0](), progress)
+    looks = _looks(graph, written, images[0](), progress)
     least = LEAST_DOUBTFUL * alpha
-    within = [(look, min(1.0, (limit - first) / max(look.whole - first, 1e-9))) for look in closer]
-    within = [(look, share) for look, share in within if share >= least]
+    within = [look for look in looks if look.affordable(limit) >= least]
     if not within:
-        cheapest = first + least * (closer[0].whole - first)
         raise CalibrationError(
-            f"a cost of {limit:g} times the forward pass cannot be kept: the cheapest procedure takes {cheapest:.3g} "
-            "times"
+            f"a cost of {limit:g} times the forward pass cannot be kept: the cheapest procedure takes "
+            f"{min(look.average(least) for look in looks):.3g} times"
         )
     size, changed = _perturbed(graph, written, usual, images, alpha, progress)
-    designs = [_design(written, usual, changed, first, look, share, alpha) for look, share in within]
-    best = max((_design(written, usual, changed, first, look, 1.0, alpha) for look in closer), key=_merit)
+    designs = [_design(written, usual, changed, look, look.affordable(limit), alpha) for look in within]
+    best = max((_design(written, usual, changed, look, 1.0, alpha) for look in looks), key=_merit)
     chosen = max(designs, key=_merit)
     budget = Budget(
         limit=limit,
@@ -95,14 +116,15 @@ def choose(
     return Procedure((*chosen.first, *chosen.closer), doubtful=chosen.doubtful), budget
 
 
-def _costs(
+def _looks(
     graph: FisherGraph, written: Mapping[str, Measured], image: NDArray[np.float32], progress: Progress
-) -> tuple[float, list[Closer]]:
-    """The cost of the first checks alone, and of closer looks, by timing the graphs that they need."""
+) -> list[Looks]:
+    """All first and closer looks, timed by the graphs that they need."""
     timed = _Timed(graph, image)
-    chains = [FIRST, *((*FIRST, *look) for look in CLOSER)]
-    first, *closer = [timed.ratio([written[name] for name in chain]) for chain in progress(chains, "measure cost")]
-    return first, [Closer(look, max(whole, first)) for look, whole in zip(CLOSER, closer, strict=True)]
+    pairs = list(product(firsts(len(graph.forward.members)), ((), *CLOSER)))
+    chains = [first + closer for first, closer in pairs]
+    costs = {chain: timed.ratio([written[name] for name in chain]) for chain in progress(chains, "measure cost")}
+    return [Looks(f, c, costs[f], max(costs[f + c], costs[f])) for f, c in pairs if c]
 
 
 class _Timed:
@@ -155,20 +177,19 @@ def _design(
     written: Mapping[str, Measured],
     usual: UsualRun,
     changed: Mapping[str, Columns],
-    first: float,
-    closer: Closer,
+    looks: Looks,
     doubtful: float,
     alpha: float,
 ) -> Design:
-    checks = (*FIRST, *closer.checks)
+    checks = (*looks.first, *looks.closer)
     *_, check = fitted_checks({name: written[name] for name in checks}, usual, Procedure(checks, doubtful=doubtful))
     statistics = evaluated(check.statistic, [column for name in checks for column in changed[name]]).statistics
     return Design(
-        first=FIRST,
-        closer=closer.checks,
+        first=looks.first,
+        closer=looks.closer,
         doubtful=doubtful,
-        cost=first + doubtful * (closer.whole - first),
-        worst_cost=closer.whole,
+        cost=looks.average(doubtful),
+        worst_cost=looks.whole,
         power=float(np.mean(p_values(check.counting.statistics, statistics) <= alpha)),
         auroc=area_under_roc(check.counting.statistics, statistics),
     )

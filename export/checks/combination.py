@@ -15,38 +15,62 @@ from ..graph.tape import TINY, Tape
 from .kind import Statistic, Written
 
 _LEAST_SPREAD = 1e-3
-"""Standard deviation of a usual logarithm that rounding may cause."""
+"""Spread of a usual logarithm that rounding may cause."""
 
 
 @dataclass(frozen=True)
 class Usual:
-    """Mean and standard deviation of the logarithms of m statistics on usual images, float64 [m]."""
+    """What is usual of the logarithms of m statistics, float64 [m] each.
 
-    mean: NDArray[np.float64]
-    deviation: NDArray[np.float64]
+    median; spread: the root mean square of what those above the median exceed it by. Only what is large counts as
+    unusual, and statistics such as an entropy are skew: below the median they reach over decades, which says nothing of
+    how far above it is unusual. weight: the reciprocal of the summed correlations of a square excess with all of them,
+    its own among them: checks that rise together count once together.
+    """
+
+    median: NDArray[np.float64]
+    spread: NDArray[np.float64]
+    weight: NDArray[np.float64]
 
     @classmethod
     def of(cls, statistics: Columns) -> Usual:
         """Fit to m statistics of usual images, [n] each."""
-        logarithms = np.log(np.maximum(np.stack(statistics, axis=1).astype(np.float64), TINY))
-        return cls(logarithms.mean(axis=0), np.maximum(logarithms.std(axis=0), _LEAST_SPREAD))
+        logarithms = _logarithms(statistics)
+        median = np.median(logarithms, axis=0)
+        excess = np.maximum(logarithms - median, 0.0)
+        above = np.maximum((excess > 0).sum(axis=0), 1)
+        spread = np.maximum(np.sqrt((excess**2).sum(axis=0) / above), _LEAST_SPREAD)
+        return cls(median, spread, 1.0 / np.abs(_correlation((excess / spread) ** 2)).sum(axis=1))
+
+    def of_part(self, part: slice) -> Usual:
+        """What is usual of some of the statistics, with the weights that they have among all."""
+        return Usual(self.median[part], self.spread[part], self.weight[part])
 
     def together(self, statistics: Columns) -> NDArray[np.float64]:
         """Add up what these m statistics of n images give together, [n], as the graph adds them up."""
-        logarithms = np.log(np.maximum(np.stack(statistics, axis=1).astype(np.float64), TINY))
-        return (np.maximum((logarithms - self.mean) / self.deviation, 0.0) ** 2).sum(axis=1)
+        excess = np.maximum((_logarithms(statistics) - self.median) / self.spread, 0.0)
+        return (self.weight * excess**2).sum(axis=1)
 
-    def standardised(self, tape: Tape, statistics: Sequence[ir.Value]) -> ir.Value:
-        """Write the standardised logarithms of the statistics, [m]: no power of an image's statistic is lost in them,
-        as p-values lose what is beyond all usual images."""
+    def write_together(self, tape: Tape, statistics: Sequence[ir.Value]) -> ir.Value:
+        """Write the weighted squares of what the statistics' logarithms exceed their median by, added up: no power of
+        an image's statistic is lost in them, as p-values lose what is beyond all usual images."""
         stacked = tape.Concat(*(tape.Unsqueeze(value, [0]) for value in statistics), axis=0)
-        logarithms = tape.Log(tape.Max(stacked, TINY))
-        return tape.Div(tape.Sub(logarithms, tape.floats(self.mean)), tape.floats(self.deviation))
+        excess = tape.Relu(tape.Sub(tape.Log(tape.Max(stacked, TINY)), tape.floats(self.median)))
+        return tape.ReduceSumSquare(tape.Mul(excess, tape.floats(np.sqrt(self.weight) / self.spread)), keepdims=0)
 
 
-def _together(tape: Tape, standardised: ir.Value) -> ir.Value:
-    """The squares of those that are above what is usual, added up."""
-    return tape.ReduceSumSquare(tape.Relu(standardised), keepdims=0)
+def _logarithms(statistics: Columns) -> NDArray[np.float64]:
+    """[n, m], as the graph takes them."""
+    return np.log(np.maximum(np.stack(statistics, axis=1).astype(np.float64), TINY))
+
+
+def _correlation(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """[m, m] of values [n, m]; one that never changes goes along with none."""
+    centred = values - values.mean(axis=0)
+    length = np.sqrt((centred**2).sum(axis=0))
+    correlation = centred.T @ centred / np.maximum(np.outer(length, length), TINY)
+    np.fill_diagonal(correlation, 1.0)
+    return correlation
 
 
 @dataclass(frozen=True)
@@ -59,7 +83,7 @@ class Together:
 
     def write(self, tape: Tape, values: Sequence[ir.Value], /) -> Written:
         written = [s.write(tape, part) for s, part in zip(self.statistics, _parts(values, self.sizes), strict=True)]
-        statistic = _together(tape, self.usual.standardised(tape, [one.statistic for one in written]))
+        statistic = self.usual.write_together(tape, [one.statistic for one in written])
         return Written(statistic, tape.Concat(*(one.deviations for one in written), axis=0))
 
 

@@ -15,7 +15,7 @@ from ..calibration.collect import Columns, UsualRun
 from ..errors import CalibrationError
 from ..fisher.fisher_graph import FisherGraph
 from ..graph.tape import Tape
-from . import CHECKS
+from . import CHECKS, default_checks
 from .combination import Cascade, Together, Usual
 from .kind import Evaluated, Measured, Statistic, evaluated
 from .p_value import p_value
@@ -32,12 +32,13 @@ class Procedure:
     """The checks, and how several of them flag: each with its share of alpha (Bonferroni), one
     statistic of all together, or in a cascade one that computes those that take a derivative on doubtful images alone.
 
-    checks: those of a cascade that take no derivative come first. doubtful: share of usual images that a cascade looks
-    at more closely. Raises CalibrationError for a cascade of several checks without one that takes no derivative, or of
-    these alone; a single check is no cascade, whatever was asked for.
+    checks: those of a cascade that take no derivative come first; none for the default ones, which depend on the
+    network. doubtful: share of usual images that a cascade looks at more closely. Raises CalibrationError for a cascade
+    of several checks without one that takes no derivative, or of these alone; a single check is no cascade, whatever
+    was asked for.
     """
 
-    checks: tuple[str, ...]
+    checks: tuple[str, ...] = ()
     combination: Combination = "cascade"
     doubtful: float = 0.1
 
@@ -51,10 +52,18 @@ class Procedure:
                 "others behind them of doubtful images alone. Give both kinds, or --combination together."
             )
 
+    def of_networks(self, members: int) -> Procedure:
+        """The procedure with its checks named, for an ensemble of so many networks."""
+        return self if self.checks else replace(self, checks=default_checks(members))
+
     @property
     def flagging(self) -> int:
         """The number of checks that flag by themselves."""
         return len(self.checks) if self.combination == "each" else 1
+
+
+DEFAULT = Procedure()
+"""The default checks in a cascade."""
 
 
 @dataclass(frozen=True)
@@ -133,21 +142,22 @@ def fitted_checks(measured: Mapping[str, Measured], usual: UsualRun, procedure: 
 
 
 def _combined(checks: Sequence[FittedCheck], usual: UsualRun, procedure: Procedure) -> FittedCheck:
-    held_out = {check.name: _held_out(check, usual.fitting.measured[check.name]) for check in checks}
+    held_out = [_held_out(check, usual.fitting.measured[check.name]) for check in checks]
+    fitted = Usual.of(held_out)
 
-    def together(part: Sequence[FittedCheck]) -> Together:
-        fitted = Usual.of([held_out[check.name] for check in part])
-        return Together(tuple(check.statistic for check in part), tuple(len(check.values) for check in part), fitted)
+    def together(part: slice) -> Together:
+        of_part = checks[part]
+        statistics, sizes = tuple(c.statistic for c in of_part), tuple(len(c.values) for c in of_part)
+        return Together(statistics, sizes, fitted.of_part(part))
 
     def cascade() -> Cascade:
-        first, closer = _first(checks), _closer(checks)
-        usual_first = together(first).usual.together([held_out[check.name] for check in first])
+        first, closer = slice(len(_first(checks))), slice(len(_first(checks)), None)
+        usual_first = fitted.of_part(first).together(held_out[first])
         limit = float(np.quantile(usual_first, 1.0 - procedure.doubtful))
-        return Cascade(
-            together(first), together(closer), limit, sum(p.count for check in closer for p in check.watched)
-        )
+        watched = sum(part.count for check in checks[closer] for part in check.watched)
+        return Cascade(together(first), together(closer), limit, watched)
 
-    statistic = cascade() if procedure.combination == "cascade" else together(checks)
+    statistic = cascade() if procedure.combination == "cascade" else together(slice(None))
     columns = [column for check in checks for column in usual.counting.measured[check.name]]
     return FittedCheck(
         *MEANINGS[procedure.combination],
@@ -161,11 +171,6 @@ def _combined(checks: Sequence[FittedCheck], usual: UsualRun, procedure: Procedu
 def _first(checks: Sequence[FittedCheck]) -> list[FittedCheck]:
     """The checks that a cascade computes of every image."""
     return [check for check in checks if CHECKS[check.name].forward_only]
-
-
-def _closer(checks: Sequence[FittedCheck]) -> list[FittedCheck]:
-    """The checks that a cascade computes of doubtful images."""
-    return [check for check in checks if not CHECKS[check.name].forward_only]
 
 
 FOLDS = 4

@@ -6,6 +6,7 @@ from ..errors import NetworkError
 from ..fisher.eigen import leading
 from ..fisher.fisher_graph import FisherGraph
 from ..fisher.form import fisher_form
+from ..graph.tape import TINY
 from .kind import Measured
 
 
@@ -22,6 +23,19 @@ def form(graph: FisherGraph) -> Measured:
 def largest_eigenvalue(graph: FisherGraph) -> Measured:
     """The largest eigenvalue of the information about the image: see `fisher.eigen`."""
     return Measured((leading(graph.tape, graph.image_rows()).eigenvalue,))
+
+
+def uncertainty(graph: FisherGraph) -> Measured:
+    """The uncertainty that the result states of itself: of classes the mean entropy of their probabilities, of values
+    the geometric mean of the standard uncertainties, over measurands and pixels.
+
+    Whatever moves an image to where the result changes moves it through where the result is uncertain (Hendrycks &
+    Gimpel 2017, arXiv 1610.02136, with the largest probability in the entropy's place).
+    """
+    tape, outputs = graph.tape, graph.outputs
+    if graph.readout.prediction is None:
+        return Measured((tape.ReduceMean(outputs["entropy"], keepdims=0),))
+    return Measured((tape.Exp(tape.ReduceMean(tape.Log(tape.Max(outputs["u"], TINY)), keepdims=0)),))
 
 
 def disagreement(graph: FisherGraph) -> Measured:

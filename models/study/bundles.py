@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,13 +15,26 @@ from torch import Tensor
 
 from fisherlens.edge.bundle import Bundle, open_bundle
 from fisherlens.edge.bundle.manifest import CALIBRATION_KEY, Calibration
-from fisherlens.export.checks.judgement import Procedure
+from fisherlens.export.checks import first_checks
+from fisherlens.export.checks.judgement import DEFAULT, Procedure
 from fisherlens.export.network.source import from_modules
-from fisherlens.export.pipeline import DEFAULT, Request, export
+from fisherlens.export.pipeline import Request, export
 
 from .subject import Subject
 
 ALPHA = 0.01
+
+
+Procedures = Callable[[int], Procedure]
+"""The procedure of a bundle, for a number of networks."""
+
+
+def _each(*checks: str) -> Procedures:
+    return lambda members: Procedure(checks, "each")
+
+
+def _together(*checks: str) -> Procedures:
+    return lambda members: Procedure(checks, "together").of_networks(members)
 
 
 @dataclass(frozen=True)
@@ -29,36 +42,42 @@ class Row:
     """A bundle under study. check: the name in the bundle of the one whose statistic is studied. procedure: the
     bundle's. within: title of the row whose bundle holds the same statistic, by
     which images are then scored: a bundle of its own tells what the check costs alone. subjects: beginnings of the
-    names of those that it is not too dear for."""
+    names of those that it is not too dear for. ensembles: whether it needs several networks."""
 
     check: str
-    procedure: Procedure = DEFAULT
+    procedure: Procedures = DEFAULT.of_networks
     within: str | None = None
     subjects: tuple[str, ...] = ("",)
+    ensembles: bool = False
 
 
-FIRST = ("image_texture", "activation_profile")
 DEFAULT_ROW = "cascade, the default"
-TOGETHER = "texture, activations and Rao score together"
+TOGETHER = "all of the default on every image"
 BEFORE = "Fisher profile and trace together"
 
 ROWS: dict[str, Row] = {
     DEFAULT_ROW: Row("cascade"),
-    "texture and activations together": Row("combined", Procedure(FIRST, "together")),
-    TOGETHER: Row("combined", Procedure((*FIRST, "rao_score"), "together")),
-    "image texture": Row("image_texture", Procedure(FIRST[:1], "each"), within=TOGETHER),
-    "activation profile": Row("activation_profile", Procedure(FIRST[1:], "each"), within=TOGETHER),
-    "Rao score": Row("rao_score", Procedure(("rao_score",), "each"), within=TOGETHER),
-    BEFORE: Row("combined", Procedure(("fisher_trace", "fisher_profile"), "together")),
-    "Fisher profile": Row("fisher_profile", Procedure(("fisher_profile",), "each"), within=BEFORE),
-    "Fisher trace": Row("fisher_trace", Procedure(("fisher_trace",), "each"), within=BEFORE),
-    "Fisher form": Row("fisher_form", Procedure(("fisher_form",), "each"), subjects=("fashion",)),
+    "its first checks alone": Row("combined", lambda members: Procedure(first_checks(members), "together")),
+    TOGETHER: Row("combined", _together()),
+    "image texture": Row("image_texture", _each("image_texture"), within=TOGETHER),
+    "activation profile": Row("activation_profile", _each("activation_profile"), within=TOGETHER),
+    "uncertainty": Row("uncertainty", _each("uncertainty"), within=TOGETHER),
+    "disagreement": Row("ensemble_disagreement", _each("ensemble_disagreement"), within=TOGETHER, ensembles=True),
+    "Rao score": Row("rao_score", _each("rao_score"), within=TOGETHER),
+    BEFORE: Row("combined", _together("fisher_trace", "fisher_profile")),
+    "Fisher profile": Row("fisher_profile", _each("fisher_profile"), within=BEFORE),
+    "Fisher trace": Row("fisher_trace", _each("fisher_trace"), within=BEFORE),
+    "Fisher form": Row("fisher_form", _each("fisher_form"), subjects=("fashion",)),
 }
 
 
 def rows_of(subject: Subject) -> dict[str, Row]:
-    """The rows that are not too dear for a subject."""
-    return {title: row for title, row in ROWS.items() if subject.name.startswith(row.subjects)}
+    """The rows that are for a subject, and not too dear for it."""
+    return {
+        title: row
+        for title, row in ROWS.items()
+        if subject.name.startswith(row.subjects) and (len(subject.members) > 1 or not row.ensembles)
+    }
 
 
 def exported(subject: Subject, title: str, folder: Path) -> Bundle:
@@ -69,7 +88,7 @@ def exported(subject: Subject, title: str, folder: Path) -> Bundle:
         readers = [lambda image=image: image[None].numpy() for image in subject.calibration.images]
         request = Request(
             name=f"{subject.name}, {title}", version="1", head=subject.head, input=subject.input,
-            classes=subject.classes, alpha=ALPHA, procedure=ROWS[title].procedure,
+            classes=subject.classes, alpha=ALPHA, procedure=ROWS[title].procedure(len(networks)),
         )  # fmt: skip
         export(networks, readers, None, request, path, lambda items, label: track(list(items), f"{label}, {title}"))
     return open_bundle(path, threads=1)

@@ -18,11 +18,11 @@ from fisherlens.edge.bundle import open_bundle
 from fisherlens.edge.bundle.manifest import Input
 from fisherlens.export.calibration.images import Images
 from fisherlens.export.calibration.parity import compare
-from fisherlens.export.checks.judgement import Procedure
+from fisherlens.export.checks.judgement import DEFAULT, Procedure
 from fisherlens.export.errors import NetworkError, ParityError
 from fisherlens.export.heads import Softmax
 from fisherlens.export.network.source import from_modules
-from fisherlens.export.pipeline import DEFAULT, Request, export
+from fisherlens.export.pipeline import Request, export
 
 SIDE = 16
 FRESH = 200

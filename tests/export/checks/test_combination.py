@@ -18,14 +18,30 @@ def together(columns: list[np.ndarray]) -> Together:
     return Together((Scalar(),) * len(columns), (1,) * len(columns), Usual.of(columns))
 
 
-def standardised(columns: list[np.ndarray]) -> np.ndarray:
+def excess(columns: list[np.ndarray]) -> np.ndarray:
+    """By how much logarithms are above the usual median, in units of the usual spread above it."""
     logs, usual = np.log(np.stack(columns).astype(float)), np.log(np.stack(USUAL[: len(columns)]).astype(float))
-    return np.maximum((logs - usual.mean(axis=1)[:, None]) / usual.std(axis=1)[:, None], 0)
+    median = np.median(usual, axis=1)[:, None]
+    spread = [np.sqrt(np.mean((row[row > m] - m) ** 2)) for row, m in zip(usual, median[:, 0], strict=True)]
+    return np.maximum((logs - median) / np.array(spread)[:, None], 0)
 
 
-def test_checks_together_are_the_squares_of_what_is_above_usual() -> None:
+def test_checks_together_are_the_weighted_squares_of_what_is_above_usual() -> None:
     found = evaluated(together(USUAL), USUAL).statistics
-    np.testing.assert_allclose(found, (standardised(USUAL) ** 2).sum(axis=0), rtol=1e-3, atol=1e-5)
+    squares = excess(USUAL) ** 2
+    weight = 1 / np.abs(np.corrcoef(squares)).sum(axis=1)
+    np.testing.assert_allclose(found, weight @ squares, rtol=1e-3, atol=1e-5)
+
+
+def test_a_check_that_says_the_same_as_another_counts_once_with_it() -> None:
+    twice = evaluated(together([USUAL[0], USUAL[0]]), [USUAL[0], USUAL[0]]).statistics
+    np.testing.assert_allclose(twice, evaluated(together(USUAL[:1]), USUAL[:1]).statistics, rtol=1e-4, atol=1e-6)
+
+
+def test_a_check_that_never_changes_takes_no_part() -> None:
+    constant = np.ones(400, np.float32)
+    found = evaluated(together([USUAL[0], constant]), [USUAL[0], constant]).statistics
+    np.testing.assert_allclose(found, evaluated(together(USUAL[:1]), USUAL[:1]).statistics, rtol=1e-4, atol=1e-6)
 
 
 def test_beyond_all_usual_images_the_statistic_still_grows() -> None:

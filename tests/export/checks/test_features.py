@@ -50,7 +50,7 @@ def last(network: nn.Sequential) -> list[nn.Conv2d | nn.Linear]:
     return found[int(len(found) * (1 - DEPTH)) :]
 
 
-def test_the_activation_profile_is_the_mean_of_what_each_of_the_last_layers_acts_on() -> None:
+def test_the_activation_profile_is_of_what_each_of_the_last_layers_acts_on_means_and_active_shares() -> None:
     found = watched("activation_profile", Softmax())
     for image, features in zip(IMAGES, found, strict=True):
         inputs: list[Tensor] = []
@@ -60,7 +60,8 @@ def test_the_activation_profile_is_the_mean_of_what_each_of_the_last_layers_acts
                 layer.register_forward_pre_hook(lambda _, given, to=inputs: to.append(given[0]))
             outputs.append(network(image[None])[0])
         means = [value.mean(dim=(2, 3))[0] if value.ndim == 4 else value[0] for value in inputs]
-        expected = torch.cat([*means, *outputs]).detach().numpy()
+        shares = [(value > 0).float().mean(dim=(2, 3))[0] for value in inputs if value.ndim == 4]
+        expected = torch.cat([*means, *outputs, *shares]).detach().numpy()
         np.testing.assert_allclose(features, expected, rtol=1e-5, atol=1e-6)
 
 
@@ -117,3 +118,22 @@ def test_the_texture_is_of_differences_between_neighbouring_means() -> None:
             diagonal = np.diff(np.diff(level, axis=0), axis=1)[1:, 1:]
             expected += [np.log(np.abs(diagonal).mean()), np.log(np.abs(laplace(level)[1:-1, 1:-1]).mean())]
         np.testing.assert_allclose(features, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_the_uncertainty_of_classes_is_the_entropy_of_the_members_mean_probability() -> None:
+    found = evaluated(
+        ensemble(), IMAGES, Softmax(), lambda graph: {"u": CHECKS["uncertainty"].measured(graph).values[0]}
+    )
+    probability = torch.stack([network(IMAGES).softmax(dim=1) for network in ensemble()]).mean(dim=0)
+    expected = torch.distributions.Categorical(probability).entropy().detach().numpy()
+    np.testing.assert_allclose([one["u"] for one in found], expected, rtol=1e-5)
+
+
+def test_the_uncertainty_of_values_is_the_geometric_mean_of_their_standard_uncertainties() -> None:
+    found = evaluated(
+        ensemble(), IMAGES, Gaussian(), lambda graph: {"u": CHECKS["uncertainty"].measured(graph).values[0]}
+    )
+    means, log_variances = torch.stack([network(IMAGES) for network in ensemble()]).double().chunk(2, dim=2)
+    variance = log_variances.exp().mean(dim=0) + means.var(dim=0, unbiased=False)
+    expected = variance.log().mean(dim=1).mul(0.5).exp().detach().numpy()
+    np.testing.assert_allclose([one["u"] for one in found], expected, rtol=1e-5)

@@ -41,7 +41,7 @@ def test_equal_counts_of_two_checks_are_kept_apart(ensemble_bundle: Path) -> Non
     """Equal weights are stored once; what may be replaced by itself is not."""
     initializers = {i.name: numpy_helper.to_array(i) for i in onnx.load(ensemble_bundle).graph.initializer}
     counts = [initializers[count_name(check)] for check in calibration(open_bundle(ensemble_bundle))]
-    assert len(counts) == 3
+    assert len(counts) == 5
     assert counts[0] == counts[1]
 
 
@@ -85,7 +85,7 @@ def test_what_a_check_means_travels_in_the_manifest(ensemble_bundle: Path) -> No
     assert [check.meaning for check in checks] == [
         CHECKS[check.name].meaning if check.name in CHECKS else MEANINGS["cascade"][1] for check in checks
     ]
-    assert [check.flags for check in checks] == [False, False, True]
+    assert [check.flags for check in checks] == [False, False, False, False, True]
 
 
 def test_manifests_of_before_mean_what_the_device_used_to_say() -> None:
