@@ -44,8 +44,8 @@ CHECKS: dict[str, CheckKind] = {
 
 
 def first_checks(members: int) -> tuple[str, ...]:
-    """What a cascade computes of every image by default, for an ensemble of so many networks: all checks that take no
-    derivative, of which a single network has none to disagree with."""
+    """Checks that a cascade computes of every image by default, for an ensemble of so many networks: all that take no
+    derivative; a single network has none to disagree with."""
     return tuple(
         name for name, kind in CHECKS.items() if kind.forward_only and (members > 1 or name != "ensemble_disagreement")
     )

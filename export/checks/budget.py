@@ -35,8 +35,8 @@ CLOSER: tuple[tuple[str, ...], ...] = (("rao_score",), ("rao_score", "fisher_pro
 
 
 def firsts(members: int) -> list[tuple[str, ...]]:
-    """What every image is looked at by, for an ensemble of so many networks: all forward-only checks, without the
-    texture, which reads the image itself, and without the activations."""
+    """First looks, for an ensemble of so many networks: all forward-only checks, or without the texture, which reads
+    the image itself, or without the activations."""
     every = first_checks(members)
     return [
         tuple(name for name in every if name not in without)

@@ -20,7 +20,7 @@ _LEAST_SPREAD = 1e-3
 
 @dataclass(frozen=True)
 class Usual:
-    """What is usual of the logarithms of m statistics, float64 [m] each.
+    """The usual distribution of the logarithms of m statistics, float64 [m] each.
 
     median; spread: the root mean square of what those above the median exceed it by. Only what is large counts as
     unusual, and statistics such as an entropy are skew: below the median they reach over decades, which says nothing of
@@ -43,7 +43,7 @@ class Usual:
         return cls(median, spread, 1.0 / np.abs(_correlation((excess / spread) ** 2)).sum(axis=1))
 
     def of_part(self, part: slice) -> Usual:
-        """What is usual of some of the statistics, with the weights that they have among all."""
+        """Take some of the statistics, with the weights that they have among all."""
         return Usual(self.median[part], self.spread[part], self.weight[part])
 
     def together(self, statistics: Columns) -> NDArray[np.float64]:
