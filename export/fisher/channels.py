@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 
 import onnx_ir as ir
 
@@ -56,7 +57,12 @@ def means_by_group(tape: Tape, values: Sequence[ir.Value], most: int) -> tuple[i
             folded = tape.Reshape(mean, [1, channels // counts[-1], counts[-1], 1])
             mean = tape.Transpose(tape.ReduceMean(folded, [1], keepdims=1), perm=[0, 2, 1, 3])
         means.append(mean)
-    return tape.Reshape(tape.Concat(*means, axis=1), [-1]), counts
+    # Runs of what is pooled are put together in the layout of convolutions, which is then left once.
+    runs = [
+        tape.Concat(*run, axis=1)
+        for _, run in groupby(means, lambda mean: mean.producer().op_type == "GlobalAveragePool")
+    ]
+    return tape.Reshape(tape.Concat(*runs, axis=1) if len(runs) > 1 else runs[0], [-1]), counts
 
 
 def _channel_means(tape: Tape, value: ir.Value) -> ir.Value:
