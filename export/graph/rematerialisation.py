@@ -34,7 +34,7 @@ def rematerialise(graph: ir.Graph) -> None:
     Weights stay where they are; all values stay what they are."""
     for branch in [branch for node in graph if node.op_type == "If" for branch in branches(node)]:
         captured = _captured(graph, branch)
-        if not any(_cost_of_capture(value) for value in captured):
+        if not captured:
             continue
         first, copies = branch[0], dict[ir.Value, ir.Value]()
         again = _cheaper_again(captured)
@@ -80,12 +80,15 @@ def _captured(graph: ir.Graph, branch: ir.Graph) -> list[ir.Value]:
 def _cheaper_again(captured: list[ir.Value]) -> set[ir.Node]:
     """The nodes to compute again, so that `captured` is there at the least cost: on the side of the start are nodes
     that are computed again, and values that they or the branch need."""
+    nodes = ancestors(captured)
+    laid_out = _laid_out(nodes)
     network = networkx.DiGraph()
     network.add_nodes_from(("start", "end"))
     network.add_edges_from(("start", value) for value in captured)  # without a capacity: never cut
-    for node in ancestors(captured):
+    for node in nodes:
         # A value that is needed is captured, where its node is not computed again, which needs its inputs.
-        network.add_edges_from((output, node, {"capacity": _cost_of_capture(output)}) for output in node.outputs)
+        cost = _cost_of_capture if node in laid_out else lambda _: 0
+        network.add_edges_from((output, node, {"capacity": cost(output)}) for output in node.outputs)
         network.add_edges_from((node, value) for value in node.inputs if value is not None and value.producer())
         work = _work(node)
         network.add_edge(node, "end", **({} if work is None else {"capacity": work}))
@@ -93,8 +96,26 @@ def _cheaper_again(captured: list[ir.Value]) -> set[ir.Node]:
     return {one for one in needed if isinstance(one, ir.Node)}
 
 
+_KEEPS_LAYOUT = (
+    "Add", "AveragePool", "Clip", "Concat", "GlobalAveragePool", "HardSigmoid", "LeakyRelu", "MaxPool", "Relu",
+    "Sigmoid", "Sum", "Tanh",
+)  # fmt: skip
+"""Operators that ONNX Runtime runs in the layout of convolutions, or within one."""
+
+
+def _laid_out(nodes: list[ir.Node]) -> set[ir.Node]:
+    """Those of some nodes in topological order whose results are in the layout of convolutions; what others compute
+    is in memory as it is, so that capturing it costs nothing more."""
+    found: set[ir.Node] = set()
+    for node in nodes:
+        kept = node.op_type in _KEEPS_LAYOUT and any(v.producer() in found for v in node.inputs if v is not None)
+        if node.op_type == "Conv" or kept:
+            found.add(node)
+    return found
+
+
 def _cost_of_capture(value: ir.Value) -> int:
-    """Over IMAGES images, in multiply-adds; nothing but an image of channels has another layout."""
+    """Of a value in the layout of convolutions, over IMAGES images, in multiply-adds."""
     shape = _shape(value)
     if shape is None or len(shape) != 4 or math.prod(shape[2:]) == 1:
         return 0
