@@ -61,7 +61,8 @@ def means_by_group(tape: Tape, values: Sequence[ir.Value], most: int) -> tuple[i
     # What is pooled is put together in the layout in which convolutions run, which is left once for all of a run.
     parts: list[ir.Value] = []
     for pooled, run in groupby(means, _is_pooled):
-        parts += [tape.Concat(*run, axis=1)] if pooled else run
+        together = list(run)
+        parts += [tape.Concat(*together, axis=1)] if pooled else together
     return tape.Reshape(tape.Concat(*parts, axis=1), [-1]), counts
 
 
