@@ -39,7 +39,7 @@ def texture_features(graph: FisherGraph) -> Measured:
     """The texture's features of each channel of the image [1, C, H, W], and the head's regressors [P]."""
     tape, image = graph.tape, graph.image
     levels = _levels(tape, image)
-    features = tape.Concat(*_moments(tape, levels[min(1, len(levels) - 1)]), _log_differences(tape, levels), axis=0)
+    features = tape.Concat(_moments(tape, levels[min(1, len(levels) - 1)]), _log_differences(tape, levels), axis=0)
     names = [
         *MOMENTS,
         *(f"log difference {name}, {2**halvings} pixels" for halvings in range(len(levels)) for name in DIFFERENCES),
@@ -48,24 +48,25 @@ def texture_features(graph: FisherGraph) -> Measured:
     return Measured((features, graph.readout.regressors), watched)
 
 
-def _moments(tape: Tape, image: ir.Value) -> list[ir.Value]:
-    """Each of MOMENTS, [C], of an image or of its means over 2 x 2 pixels, which cost a quarter."""
+def _moments(tape: Tape, image: ir.Value) -> ir.Value:
+    """MOMENTS by kind and channel, [kinds * C], of an image or of its means over 2 x 2 pixels, which cost a quarter.
+
+    Pooling is quicker than reducing: ONNX Runtime has written it out for images.
+    """
     mean = tape.GlobalAveragePool(image)
     centred = tape.Sub(image, mean)
-    deviation = tape.Sqrt(tape.ReduceMean(tape.Mul(centred, centred), [0, 2, 3], keepdims=0))
-    return [
-        tape.Squeeze(mean, [0, 2, 3]),
-        deviation,
-        tape.ReduceMax(image, [0, 2, 3], keepdims=0),
-        tape.ReduceMin(image, [0, 2, 3], keepdims=0),
-    ]
+    deviation = tape.Sqrt(tape.GlobalAveragePool(tape.Mul(centred, centred)))
+    smallest = tape.Neg(tape.GlobalMaxPool(tape.Neg(image)))
+    return tape.Reshape(tape.Concat(mean, deviation, tape.GlobalMaxPool(image), smallest, axis=1), [-1])
 
 
 def _levels(tape: Tape, image: ir.Value) -> list[ir.Value]:
     """The image, and means over 2 x 2, 4 x 4, ... of its pixels, as long as three rows and columns are left."""
+    channels = shape_of(image)[1]
+    quarters = np.full((channels, 1, 2, 2), 0.25, np.float32)  # as an AveragePool, in half its time
     levels = [image]
     while len(levels) < SCALES and min(shape_of(levels[-1])[2:]) >= 6:
-        levels.append(tape.AveragePool(levels[-1], kernel_shape=[2, 2], strides=[2, 2]))
+        levels.append(tape.Conv(levels[-1], quarters, group=channels, strides=[2, 2]))
     return levels
 
 
@@ -78,6 +79,7 @@ def _log_differences(tape: Tape, levels: Sequence[ir.Value]) -> ir.Value:
     for level in levels:
         step = 2 if min(shape_of(level)[2:]) >= DENSE else 1
         differences = tape.Conv(level, kernels, group=channels, strides=[step, step])
-        by_channel = tape.Reshape(tape.ReduceMean(tape.Abs(differences), [0, 2, 3], keepdims=0), [channels, kinds])
-        means.append(tape.Reshape(tape.Transpose(by_channel, perm=[1, 0]), [-1]))
-    return tape.Log(tape.Max(tape.Concat(*means, axis=0), TINY))
+        means.append(tape.ReduceMean(tape.Abs(differences), [0, 2, 3], keepdims=0))
+    by_channel = tape.Reshape(tape.Concat(*means, axis=0), [len(levels), channels, kinds])
+    by_kind = tape.Reshape(tape.Transpose(by_channel, perm=[0, 2, 1]), [-1])
+    return tape.Log(tape.Max(by_kind, TINY))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from itertools import groupby
 
 import onnx_ir as ir
 
@@ -56,7 +58,17 @@ def means_by_group(tape: Tape, values: Sequence[ir.Value], most: int) -> tuple[i
             folded = tape.Reshape(mean, [1, channels // counts[-1], counts[-1], 1])
             mean = tape.Transpose(tape.ReduceMean(folded, [1], keepdims=1), perm=[0, 2, 1, 3])
         means.append(mean)
-    return tape.Reshape(tape.Concat(*means, axis=1), [-1]), counts
+    # What is pooled is put together in the layout in which convolutions run, which is left once for all of a run.
+    parts: list[ir.Value] = []
+    for pooled, run in groupby(means, _is_pooled):
+        together = list(run)
+        parts += [tape.Concat(*together, axis=1)] if pooled else together
+    return tape.Reshape(tape.Concat(*parts, axis=1), [-1]), counts
+
+
+def _is_pooled(mean: ir.Value) -> bool:
+    producer = mean.producer()
+    return producer is not None and producer.op_type == "GlobalAveragePool"
 
 
 def _channel_means(tape: Tape, value: ir.Value) -> ir.Value:
@@ -66,7 +78,8 @@ def _channel_means(tape: Tape, value: ir.Value) -> ir.Value:
         return tape.GlobalAveragePool(value)  # in the layout that convolutions run in, unlike a ReduceMean
     axis = _channel_axis(shape)
     others = [i for i in range(len(shape)) if i != axis]
-    return tape.Reshape(tape.ReduceMean(value, others, keepdims=0), [1, shape[axis], 1, 1])
+    means = value if math.prod(shape) == shape[axis] else tape.ReduceMean(value, others, keepdims=0)
+    return tape.Reshape(means, [1, shape[axis], 1, 1])
 
 
 def _squares_by_group(tape: Tape, value: ir.Value, most: int) -> ir.Value:

@@ -8,6 +8,7 @@ from onnx_ir.passes import common
 from fisherlens.edge.bundle import Session, open_session
 from fisherlens.edge.bundle.cost import FORWARD_PREFIX
 
+from .rematerialisation import branches, hold_weights, rematerialise
 from .tape import IR_VERSION, Tape
 
 _LARGE = 2**40
@@ -30,6 +31,9 @@ def as_model(graph: ir.Graph, outputs: dict[str, ir.Value]) -> ir.Model:
     common.RemoveUnusedNodesPass()(model)
     _share_equal_weights(model)
     sink(model.graph)
+    rematerialise(model.graph)
+    hold_weights(model.graph)
+    common.RemoveUnusedNodesPass()(model)
     _name_uniquely(model.graph)
     model = common.ShapeInferencePass(strict_mode=True)(model).model
     return common.CheckerPass(full_check=True)(model).model
@@ -58,19 +62,15 @@ TABLES = "usual."
 
 def sink(graph: ir.Graph) -> None:
     """Move nodes that only one branch of an If uses into that branch: what is not taken costs nothing."""
-    for branch in [branch for node in graph if node.op_type == "If" for branch in _branches(node)]:
+    for branch in [branch for node in graph if node.op_type == "If" for branch in branches(node)]:
         inside = {branch, *branch.subgraphs()}
         for node in reversed(list(graph)):
             users = [user for output in node.outputs for user in output.consumers()]
             if users and all(user.graph in inside for user in users) and not _is_output(graph, node):
-                inside.update(_branches(node))
+                inside.update(branches(node))
                 first = next(iter(branch))
                 graph.remove(node)
                 branch.insert_before(first, node)
-
-
-def _branches(node: ir.Node) -> list[ir.Graph]:
-    return [attribute.as_graph() for attribute in node.attributes.values() if attribute.type == ir.AttributeType.GRAPH]
 
 
 def _is_output(graph: ir.Graph, node: ir.Node) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, MutableMapping
 from typing import Any
 
 import onnx_ir as ir
@@ -45,3 +45,14 @@ def ancestors(outputs: Iterable[ir.Value]) -> list[ir.Node]:
             if producer is not None and producer not in order:
                 stack.append((producer, False))
     return list(order)
+
+
+def copied(node: ir.Node, copies: MutableMapping[ir.Value, ir.Value]) -> ir.Node:
+    """The node once more, in no graph, on copies of its inputs where there are some; its outputs join the copies."""
+    inputs = [copies.get(value, value) if value is not None else None for value in node.inputs]
+    copy = ir.Node(node.domain, node.op_type, inputs, node.attributes.values(), num_outputs=len(node.outputs))
+    copy.meta.update(node.meta)
+    for output, old in zip(copy.outputs, node.outputs, strict=True):
+        output.shape, output.type = old.shape, old.type
+    copies.update(zip(node.outputs, copy.outputs, strict=True))
+    return copy

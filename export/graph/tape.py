@@ -90,7 +90,7 @@ def infer_shapes(node: ir.Node) -> None:
     """Give a node's outputs their types and shapes, by ONNX's own inference, as far as its inputs have
     theirs. Nodes with subgraphs are left as they are."""
     inputs = [value for value in node.inputs if value is not None]
-    if any(value.dtype is None or value.shape is None for value in inputs) or _has_subgraph(node):
+    if any(value.dtype is None or value.shape is None for value in inputs) or has_subgraph(node):
         return
     names = {value: f"i{i}" for i, value in enumerate(dict.fromkeys(inputs))}
     proto = onnx.helper.make_node(
@@ -126,7 +126,7 @@ _SHAPE_DATA = 64
 """Constants of at most so many elements can be a shape, axes or pads."""
 
 
-def _has_subgraph(node: ir.Node) -> bool:
+def has_subgraph(node: ir.Node) -> bool:
     return any(
         attribute.type in (ir.AttributeType.GRAPH, ir.AttributeType.GRAPHS) for attribute in node.attributes.values()
     )

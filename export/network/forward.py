@@ -14,7 +14,7 @@ from onnx import numpy_helper
 from fisherlens.edge.bundle.cost import FORWARD_PREFIX
 
 from ..graph.model import TABLES
-from ..graph.nodes import DESCRIPTION, ancestors, described
+from ..graph.nodes import DESCRIPTION, ancestors, copied, described
 from ..graph.tape import OPSET, Tape, move, shape_of
 from .layers import Layer, layers
 
@@ -68,12 +68,7 @@ def repeated(tape: Tape, results: Sequence[ir.Value], instead: Mapping[ir.Value,
     for node in ancestors(results):
         if copies.keys().isdisjoint(node.inputs) or not copies.keys().isdisjoint(node.outputs):
             continue
-        inputs = [copies.get(value, value) if value is not None else None for value in node.inputs]
-        copy = ir.Node(node.domain, node.op_type, inputs, node.attributes.values(), num_outputs=len(node.outputs))
-        for output, old in zip(copy.outputs, node.outputs, strict=True):
-            output.shape, output.type = old.shape, old.type
-        tape.graph.append(copy)
-        copies.update(zip(node.outputs, copy.outputs, strict=True))
+        tape.graph.append(copied(node, copies))
     return [copies.get(value, value) for value in results]
 
 
