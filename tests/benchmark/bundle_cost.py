@@ -70,7 +70,7 @@ def _bundle(subject: Subject, network: Network, path: Path) -> Bundle:
 def _parts(subject: Subject, network: Network) -> dict[str, Callable[[], Any]]:
     """Runs of the forward pass alone, with the head, and with what each check is made of beside it."""
     graph = fisher_graph([normalised(network, subject.shape)], subject.head, groups=None, fitting=IMAGES // 2)
-    found = measured(graph, DEFAULT.checks)
+    found = measured(graph, DEFAULT.of_networks(1).checks)
     sessions: dict[str, Session] = {
         FORWARD: open_session(graphs(subject, network)[FORWARD], 1),
         "with the head": graph.session(graph.outputs, 1),
