@@ -65,8 +65,8 @@ TRAININGS: dict[str, Training] = {
     "small-left-out": Training("small", 10, kinds=10 - LEFT_OUT),
     **{f"residual-{seed}": Training("residual", 8, seed) for seed in range(MEMBERS)},
     "residual-left-out": Training("residual", 8, kinds=10 - LEFT_OUT),
-    "small-200": Training("small", 6, poses=TURNED),
-    "small-1000": Training("small", 8, poses=PLACED),
+    "small-200": Training("small", 3, poses=TURNED),
+    "small-1000": Training("small", 5, poses=PLACED),
 }
 """By the name of the file of weights."""
 
