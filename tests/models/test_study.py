@@ -84,7 +84,7 @@ def many_classes() -> Subject:
         last = nn.Linear(6, 60)
         last.weight.copy_(towards)
         last.bias.copy_(-towards @ middle)
-    network = nn.Sequential(*features, last).eval()
+    network = nn.Sequential(*features.children(), last).eval()
     predicted = network(everything).argmax(dim=1)
     calibration = Part(everything[:220], predicted[:220])
     evaluation = Part(everything[220:], predicted[220:])
