@@ -32,16 +32,28 @@ def _digits(images: Tensor) -> Tensor:
     return F.interpolate(digits, size=28, mode="bilinear", align_corners=False)
 
 
+def _two(images: Tensor) -> Tensor:
+    """Two things at once: each pixel the brighter one of an image and the next one."""
+    return torch.maximum(images, images.roll(1, 0))
+
+
+_TURNED = "rotation by 90 degrees"
+
 UNUSUAL: dict[str, Alteration] = {
     "noise, 0.2": partial(changed.noisy, deviation=0.2),
     "blur, 1.5 pixels": partial(changed.blurred, deviation=1.5),
-    "rotation by 90 degrees": lambda images: torch.rot90(images, 1, (2, 3)),
+    _TURNED: lambda images: torch.rot90(images, 1, (2, 3)),
     "inversion": lambda images: 1 - images,
     "occlusion": _occluded,
     "uniform noise": _uniform,
     "handwritten digits": _digits,
 }
 """The unusual sets of the tables."""
+
+UNUSUAL_IN_POSES: dict[str, Alteration] = {name: UNUSUAL[name] for name in UNUSUAL if name != _TURNED} | {
+    "two things at once": _two
+}
+"""Those of networks to which a rotation by 90 degrees is usual."""
 
 CHOOSING: dict[str, Alteration] = {
     "salt and pepper, 5 %": partial(changed.salted, share=0.05),

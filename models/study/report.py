@@ -16,7 +16,7 @@ from fisherlens.edge.storage import write_whole
 
 from .detection import Auroc, Rate, detected
 from .scores import Scored
-from .sets import ATTACKS, CHOOSING_ATTACKS, CHOOSING_UNUSUAL, COUNTED, EVALUATION, UNUSUAL, ImageSet
+from .sets import ATTACKS, CHOOSING_ATTACKS, CHOOSING_UNUSUAL, COUNTED, EVALUATION, KINDS, UNUSUAL, ImageSet
 from .subject import Subject
 
 HEADLINE = 0.01
@@ -66,18 +66,20 @@ def write_report(
     it."""
     groups = {
         group: [images.name for images in sets if images.group == group and len(found[0].scores[images.name])]
-        for group in (ATTACKS, UNUSUAL, CHOOSING_ATTACKS, CHOOSING_UNUSUAL)
+        for group in (KINDS, ATTACKS, UNUSUAL, CHOOSING_ATTACKS, CHOOSING_UNUSUAL)
     }
     reported = {group: groups[group] for group in (ATTACKS, UNUSUAL) if groups[group]}
     choosing = {group: groups[group] for group in (CHOOSING_ATTACKS, CHOOSING_UNUSUAL) if groups[group]}
-    write_whole(out / f"{subject.name}.md", _page(subject, accuracy, found, reported).encode())
+    write_whole(out / f"{subject.name}.md", _page(subject, accuracy, found, reported, groups[KINDS]).encode())
     write_whole(out / f"{subject.name}-choosing.md", _choosing(subject, found, choosing).encode())
     buffer = BytesIO()
     picture(found, reported).savefig(buffer, format="png", dpi=110)
     write_whole(out / f"{subject.name}.png", buffer.getvalue())
 
 
-def _page(subject: Subject, accuracy: float, found: Sequence[Scored], groups: dict[str, list[str]]) -> str:
+def _page(
+    subject: Subject, accuracy: float, found: Sequence[Scored], groups: dict[str, list[str]], kinds: list[str]
+) -> str:
     sections = [
         f"# What is detected: {subject.title}",
         _method(subject, accuracy, found),
@@ -87,6 +89,8 @@ def _page(subject: Subject, accuracy: float, found: Sequence[Scored], groups: di
     ]
     for group, names in groups.items():
         sections += _tables(found, group, names, EVALUATION)
+    if kinds:
+        sections += [f"## {KINDS.capitalize()}: flagged at 1 %, %", _alarms(found, kinds)]
     return "\n\n".join(sections) + "\n"
 
 
@@ -128,6 +132,17 @@ def summary(found: Sequence[Scored], groups: dict[str, list[str]], usual: str = 
             cells += [f"{100 * figures.mean_at_1:.1f}", f"{100 * figures.mean_at_5:.1f}"]
         lines.append(_line(cells))
     return "\n".join(lines)
+
+
+def _alarms(found: Sequence[Scored], kinds: list[str]) -> str:
+    """Tabulate what share of usual images is flagged, of all as they come and of each kind, in Markdown."""
+    names = [EVALUATION, *kinds]
+    head = ["score", *(f"{name} ({len(found[0].scores[name])})" for name in names)]
+    shares = [
+        [_percent(detected(score.scores[COUNTED], score.scores[name], HEADLINE)) for name in names] for score in found
+    ]
+    rows = [_line([_title(score), *cells]) for score, cells in zip(found, shares, strict=True)]
+    return "\n".join([_line(head), _line(["---"] * len(head)), *rows])
 
 
 def _tables(found: Sequence[Scored], group: str, names: list[str], usual: str) -> list[str]:

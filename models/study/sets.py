@@ -23,6 +23,7 @@ from .subject import Ensemble, Part, Sets, Subject
 
 EVALUATION = "usual"
 COUNTED = "usual, counting"
+KINDS = "usual images of one kind"
 ATTACKS, UNUSUAL = "attacks", "unusual"
 CHOOSING_ATTACKS, CHOOSING_UNUSUAL = "choosing: attacks", "choosing: unusual"
 
@@ -42,9 +43,9 @@ class ImageSet:
 
 @dataclass(frozen=True)
 class Numbers:
-    """Counts of the images that a study takes at most: of the evaluation part for false alarms; of these, recognised
-    ones that are attacked and altered; of the counting ones, recognised ones that are attacked and altered to choose
-    settings."""
+    """Counts of the images that a study takes at most: of the evaluation part, and of each kind of usual images, for
+    false alarms; of the former, recognised ones that are attacked and altered; of the counting ones, recognised ones
+    that are attacked and altered to choose settings."""
 
     evaluation: int
     images: int
@@ -59,11 +60,16 @@ def image_sets(subject: Subject, numbers: Numbers, folder: Path) -> list[ImageSe
     reported = recognised(network, subject.evaluation.mixed(len(subject.evaluation)), numbers.images)
     choosing = recognised(network, counting.mixed(len(counting)), numbers.choosing)
     return [
-        ImageSet(EVALUATION, EVALUATION, digest_of_arrays(everyday.images), lambda: everyday.images),
-        ImageSet(COUNTED, COUNTED, digest_of_arrays(counting.images), lambda: counting.images),
+        _as_they_are(EVALUATION, EVALUATION, everyday),
+        _as_they_are(COUNTED, COUNTED, counting),
+        *(_as_they_are(name, KINDS, part.mixed(numbers.evaluation)) for name, part in subject.kinds.items()),
         *_made(network, subject, reported, subject.reported, (ATTACKS, UNUSUAL), folder),
         *_made(network, subject, choosing, subject.choosing, (CHOOSING_ATTACKS, CHOOSING_UNUSUAL), folder),
     ]
+
+
+def _as_they_are(name: str, group: str, part: Part) -> ImageSet:
+    return ImageSet(name, group, digest_of_arrays(part.images), lambda: part.images)
 
 
 def recognised(network: nn.Module, part: Part, count: int) -> Part:

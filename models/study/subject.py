@@ -57,7 +57,8 @@ class Subject:
     every other one fits, and the others count for thresholds; evaluation: such that nothing else has seen, for figures
     only. bounds: of the images' values. reported: the sets of the tables; choosing: sets of other kinds, made of images
     that count, by which settings are chosen: they are in no table. companions: networks trained like the members, which
-    rivals take beside them that need an ensemble.
+    rivals take beside them that need an ensemble. kinds: usual images of one kind, as of one class, that nothing else
+    has seen: alpha is of all usual images as they come, and the tables tell what share of these is flagged.
     """
 
     name: str
@@ -72,6 +73,7 @@ class Subject:
     choosing: Sets
     bounds: tuple[float, float] = (0.0, 1.0)
     companions: Sequence[nn.Module] = ()
+    kinds: Mapping[str, Part] = field(default_factory=dict)
 
     @property
     def image_shape(self) -> tuple[int, ...]:

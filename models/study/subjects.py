@@ -24,6 +24,9 @@ SUBJECTS: dict[str, Callable[[Sources], Subject]] = {
     "radiograph": _of("radiograph"),
     "fashion-small": _of("fashion", "whole", "small", "a small network"),
     "fashion-residual": _of("fashion", "whole", "residual", "a residual network"),
+    "fashion-rare": _of("fashion", "rare"),
+    "fashion-200": _of("fashion", "posed", "small-200", "a small network of 200 classes"),
+    "fashion-1000": _of("fashion", "posed", "small-1000", "a small network of 1,000 classes"),
     "fashion-small-left-out": _of("fashion", "partly", "small", "a small network of eight classes"),
     "fashion-residual-left-out": _of("fashion", "partly", "residual", "a residual network of eight classes"),
 }

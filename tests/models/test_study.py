@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from sklearn.metrics import roc_auc_score
 from torch import Tensor, nn
 
 from fisherlens.edge.bundle.manifest import Input
+from fisherlens.export.calibration.images import FITTING
 from fisherlens.export.heads import Softmax
 from fisherlens.models.study import alterations, bundles
 from fisherlens.models.study.__main__ import main
@@ -21,7 +23,7 @@ from fisherlens.models.study.attacks import fgsm, minimal_step
 from fisherlens.models.study.detection import Auroc, detected
 from fisherlens.models.study.report import front
 from fisherlens.models.study.rivals import RIVALS
-from fisherlens.models.study.sets import Numbers
+from fisherlens.models.study.sets import COUNTED, Numbers
 from fisherlens.models.study.study import study
 from fisherlens.models.study.subject import Ensemble, Part, Sets, Subject
 from fisherlens.models.study.subjects import SUBJECTS
@@ -71,6 +73,28 @@ def tiny_subject() -> Subject:
     )
 
 
+def many_classes() -> Subject:
+    """The tiny subject with 60 classes, each of what is like one image: some have fitted no image, and are a kind."""
+    found = tiny_subject()
+    everything = torch.cat([found.calibration.images, found.evaluation.images])
+    features = tiny(0, everything)[:-1]
+    with torch.no_grad():
+        middle, deviation = features(everything).mean(dim=0), features(everything).std(dim=0).clamp_min(1e-6)
+        towards = 100 * nn.functional.normalize((features(everything[:60]) - middle) / deviation, dim=1) / deviation
+        last = nn.Linear(6, 60)
+        last.weight.copy_(towards)
+        last.bias.copy_(-towards @ middle)
+    network = nn.Sequential(*features.children(), last).eval()
+    predicted = network(everything).argmax(dim=1)
+    calibration = Part(everything[:220], predicted[:220])
+    evaluation = Part(everything[220:], predicted[220:])
+    unseen = evaluation.taken(~torch.isin(evaluation.classes, calibration.taken(FITTING).classes))
+    return replace(
+        found, name="many", members=[network], classes=tuple(map(str, range(60))),
+        calibration=calibration, evaluation=evaluation, kinds={"classes that no image has fitted": unseen},
+    )  # fmt: skip
+
+
 FEW = ("maximum softmax", "mutual information", "Mahalanobis, all layers", "Gram matrices")
 """Rivals, of each kind one: exporting all of them takes a minute."""
 
@@ -93,6 +117,28 @@ def test_a_small_study_runs_to_its_tables_and_picture(
     made = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.np?")}
     study(subject, Numbers(60, 25, 20), 3, tmp_path)
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.np?")} == made
+
+
+def test_a_study_of_many_classes_tells_how_often_those_are_flagged_that_no_image_has_fitted(
+    pytorch_ood: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And every rival scores them, those too that know a range or a mean of each class."""
+    subject = many_classes()
+    for title in [title for title in bundles.ROWS if title != bundles.DEFAULT_ROW]:
+        monkeypatch.delitem(bundles.ROWS, title)
+    for title in [title for title in RIVALS if title not in ("Mahalanobis, last layer", "Gram matrices", "ViM")]:
+        monkeypatch.delitem(RIVALS, title)
+    found = study(subject, Numbers(60, 25, 20), 3, tmp_path)
+    ((name, part),) = subject.kinds.items()
+    assert len(part) > 5
+    assert all(np.isfinite(score.scores[name]).all() and len(score.scores[name]) == len(part) for score in found)
+    *_, section = (tmp_path / "many.md").read_text().split("## ")
+    assert section.startswith("Usual images of one kind")
+    rows = {line.split(" | ")[0]: line for line in section.splitlines() if line.startswith("| ")}
+    for score in found:
+        share = 100 * detected(score.scores[COUNTED], score.scores[name], 0.01).value
+        shown = [row for title, row in rows.items() if score.title in title]
+        assert f" | {share:.1f} (" in shown[0]
 
 
 @pytest.mark.parametrize("subject", SUBJECTS)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -126,6 +128,25 @@ def test_the_gram_matrices_score_is_its_librarys_own_way(
     score = RIVALS["Gram matrices"].fit(alone, 3)
     passes = [forward_pass(member, images)]
     torch.testing.assert_close(score(passes), library(images))
+
+
+def test_a_class_that_no_usual_image_shows_has_the_gram_matrices_of_all(
+    pytorch_ood: None, members: list[nn.Sequential], usual: Usual, images: Tensor
+) -> None:
+    """Of three classes the last does not occur: its range is the library's of all images as one class, that of another
+    the library's of this one's images. So few are fitted that the library holds none out."""
+    (member,) = members[:1]
+    few = Usual.of([member], usual.images[:9], torch.tensor([0, 0, 0, 0, 0, 1, 1, 1, 1]))
+    score = RIVALS["Gram matrices"].fit(few, 3)
+    (seen,) = forward_passes([member], images)
+    stages = forward_pass(member, images).stages
+    for predicted, chosen in ((2, slice(0, 9)), (0, slice(0, 5))):
+        head = nn.Sequential(member[6:], nn.Linear(3, 1))
+        alone = detectors().Gram(head, [member[:3], member[3:6]], 1, num_poles_list=[1, 2, 3])
+        alone.fit([(few.images[chosen], torch.zeros_like(few.classes[chosen]))])
+        towards = nn.functional.one_hot(torch.full((len(images),), predicted), 3).float()
+        expected = alone.predict_structured(torch.zeros(len(images), 1), list(stages))
+        torch.testing.assert_close(score([replace(seen, stages=stages, logits=towards)]), expected)
 
 
 def test_every_rival_scores_alike_as_a_graph_that_can_be_timed(

@@ -81,9 +81,10 @@ def test_the_scores_are_autograds_in_the_biases_of_the_last_layers_channels(head
 
 
 def _perturbable(network: nn.Sequential) -> list[Tensor]:
-    """A bias of zero behind each of the last layers, a value a channel, that moves the mean over pixels by as much."""
+    """A bias of zero behind each of the last layers but that of the results, a value a channel, that moves the mean
+    over pixels by as much."""
     found: list[Tensor] = []
-    for layer in last(network):
+    for layer in last(network)[:-1]:
         shape = (1, -1, 1, 1) if isinstance(layer, nn.Conv2d) else (1, -1)
         bias = torch.zeros(layer.weight.shape[0], dtype=torch.float64, requires_grad=True)
         layer.register_forward_hook(lambda _, __, made, b=bias, to=shape: made + (b / made[0, 0].numel()).view(to))

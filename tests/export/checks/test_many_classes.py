@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -63,28 +64,32 @@ class Case:
 
 @pytest.fixture(scope="module", params=["200 classes", "a rare class of ten"])
 def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Case:
-    classes = 200 if request.param == "200 classes" else 10
-    frequencies = np.full(classes, 1.0) if classes == 200 else np.array([1.0] * 9 + [0.02])
+    frequencies = [1.0] * 200 if request.param == "200 classes" else [1.0] * 9 + [0.02]
+    return exported(frequencies, CHECKS, IMAGES, tmp_path_factory.mktemp("classes") / "many.onnx")
+
+
+def exported(frequencies: list[float], checks: tuple[str, ...], count: int, path: Path) -> Case:
+    """Export the network of as many classes as there are frequencies, calibrated on `count` images."""
+    classes = len(frequencies)
     shown = prototypes(classes).numpy()
 
     def usual(seed: int) -> np.ndarray:
         rng = np.random.default_rng([7, seed])
-        chosen = rng.choice(classes, p=frequencies / frequencies.sum())
+        chosen = rng.choice(classes, p=np.array(frequencies) / sum(frequencies))
         noisy = shown[chosen] + rng.normal(0, 0.02, (1, SIDE, SIDE))
         return noisy[None].astype(np.float32)
 
-    path = tmp_path_factory.mktemp("classes") / "many.onnx"
     networks = from_modules([Prototypes(classes).eval()], (1, 1, SIDE, SIDE), "prototypes")
     wanted = Request(
         name="many",
         version="1",
         head=Softmax(),
         input=Input(),
-        procedure=Procedure(CHECKS, "each"),
+        procedure=Procedure(checks, "each"),
         alpha=0.02,
         probes=1,
-    )  # fmt: skip
-    export(networks, [lambda i=i: usual(i) for i in range(IMAGES)], None, wanted, path)  # type: ignore[misc]
+    )
+    export(networks, [lambda i=i: usual(i) for i in range(count)], None, wanted, path)  # type: ignore[misc]
     return Case(open_bundle(path), usual)
 
 
@@ -92,15 +97,23 @@ def p_values(bundle: Bundle, images: list[np.ndarray]) -> np.ndarray:
     return np.array([bundle.run(image, explain=False)["p_value"] for image in images])
 
 
-@pytest.mark.parametrize("share", [0.0, 0.4])
-def test_noise_is_flagged_by_every_profile_alone_and_on_usual_images(case: Case, share: float) -> None:
+def noisy(case: Case, share: float) -> list[np.ndarray]:
+    """Mixtures of noise and a share of a usual image."""
     rng = np.random.default_rng(1)
     noise = [rng.uniform(0, 1, (1, 1, SIDE, SIDE)) for _ in range(60)]
-    images = [
-        (share * case.usual(5000 + seed) + (1 - share) * found).astype(np.float32) for seed, found in enumerate(noise)
-    ]
-    for check, found in zip(CHECKS, p_values(case.bundle, images).T, strict=True):
+    return [(share * case.usual(5000 + k) + (1 - share) * found).astype(np.float32) for k, found in enumerate(noise)]
+
+
+@pytest.mark.parametrize("share", [0.0, 0.4])
+def test_noise_is_flagged_by_every_profile_alone_and_on_usual_images(case: Case, share: float) -> None:
+    for check, found in zip(CHECKS, p_values(case.bundle, noisy(case, share)).T, strict=True):
         assert np.mean(found <= 0.01) > 0.8, check
+
+
+def test_the_rao_score_of_many_classes_does_not_drown_in_their_probabilities(tmp_path: Path) -> None:
+    """Five images a class, of which half fit. With a score for each of 200 results none of the noise was flagged."""
+    case = exported([1.0] * 200, ("rao_score",), 1000, tmp_path / "many.onnx")
+    assert np.mean(p_values(case.bundle, noisy(case, 0.0)) <= 0.01) > 0.2
 
 
 def test_usual_images_of_all_classes_are_flagged_no_more_often_than_alpha(case: Case) -> None:
