@@ -9,6 +9,7 @@ from fisherlens.edge.bundle.manifest import Input
 from fisherlens.export.heads import Softmax
 
 from ..study.attacks import carlini_wagner, deep_fool, fgsm, margin_pgd, minimal_step, pgd, pgd_l2
+from ..study.classification import Classification
 from ..study.sources import Sources
 from ..study.subject import Part, Sets, Subject, SubjectMissing
 from . import dataset, train
@@ -54,11 +55,11 @@ def _subject(name: str, title: str, labels: Sequence[str], known: int, reported:
         name=name,
         title=f"Fashion-MNIST, {title}",
         members=[first],
-        classes=dataset.CLASSES[:known],
+        task=Classification(dataset.CLASSES[:known]),
         head=Softmax(),
         input=Input(rows=28, columns=28),
-        calibration=calibration.taken(calibration.classes < known).mixed(sources.calibration),
-        evaluation=evaluation.taken(evaluation.classes < known),
+        calibration=calibration.taken(calibration.known < known).mixed(sources.calibration),
+        evaluation=evaluation.taken(evaluation.known < known),
         reported=reported,
         choosing=Sets(attacks, CHOOSING),
         companions=others,

@@ -18,12 +18,13 @@ from fisherlens.export.heads import Softmax
 from fisherlens.models.study import alterations, bundles
 from fisherlens.models.study.__main__ import main
 from fisherlens.models.study.attacks import fgsm, minimal_step
+from fisherlens.models.study.classification import Classification, Ensemble
 from fisherlens.models.study.detection import Auroc, detected
 from fisherlens.models.study.report import front
 from fisherlens.models.study.rivals import RIVALS
 from fisherlens.models.study.sets import Numbers
 from fisherlens.models.study.study import study
-from fisherlens.models.study.subject import Ensemble, Part, Sets, Subject
+from fisherlens.models.study.subject import Part, Sets, Subject
 from fisherlens.models.study.subjects import SUBJECTS
 
 
@@ -58,7 +59,7 @@ def tiny_subject() -> Subject:
         name="tiny",
         title="a tiny network",
         members=members,
-        classes=("dark", "bright"),
+        task=Classification(("dark", "bright")),
         head=Softmax(),
         input=Input(rows=10, columns=10),
         calibration=Part(images[:220], classes[:220]),

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from .library import detectors
-from .passes import stages_of
+from .passes import forward_pass, stages_of
 from .usual import Score, Usual
 
 BATCH = 50
@@ -16,30 +16,47 @@ BATCH = 50
 
 def gram_matrices(usual: Usual, powers: int) -> Score:
     """Measure how far the rows' sums of the activations' Gram matrices, of powers 1 to `powers`, leave the range that
-    they have on usual images of the predicted class: the sum over stages, the mean over the members."""
+    they have on usual images of the predicted class: the sum over stages, the mean over the members. Where results are
+    values all images are of one class."""
     fitted = [_fitted(member, usual, powers) for member in usual.members]
     return lambda passes: torch.stack(
         [
-            detector.predict_structured(seen.logits, list(seen.stages))
+            detector.predict_structured(_by_class(seen.logits, detector.num_classes), list(seen.stages))
             for detector, seen in zip(fitted, passes, strict=True)
         ]
     ).mean(dim=0)
 
 
+class _Stages:
+    """A member as the chain of stages that the library runs: the first runs it, the others give what it showed."""
+
+    def __init__(self, member: nn.Module, classes: int) -> None:
+        self._member, self._classes = member, classes
+        self._stages: list[Tensor] = []
+        self._logits = torch.empty(0)
+
+    def first(self, images: Tensor) -> Tensor:
+        seen = forward_pass(self._member, images)
+        self._stages, self._logits = list(seen.stages), _by_class(seen.logits, self._classes)
+        return self._next(images)
+
+    def _next(self, previous: Tensor) -> Tensor:
+        return self._stages.pop(0)
+
+    def head(self, previous: Tensor) -> Tensor:
+        return self._logits
+
+    def parts(self) -> list[Any]:
+        return [self.first, *[self._next] * (len(stages_of(self._member)) - 1)]
+
+
+def _by_class(logits: Tensor, classes: int) -> Tensor:
+    return logits if classes > 1 else torch.zeros(len(logits), 1)
+
+
 def _fitted(member: nn.Module, usual: Usual, powers: int) -> Any:
-    parts, head = _split(member)
-    count = usual.passes[0].logits.shape[1]
-    detector = detectors().Gram(head, parts, count, num_poles_list=list(range(1, powers + 1)))
+    count = 1 if len(usual.classes.unique()) == 1 else usual.passes[0].logits.shape[1]
+    stages = _Stages(member, count)
+    detector = detectors().Gram(stages.head, stages.parts(), count, num_poles_list=list(range(1, powers + 1)))
     torch.manual_seed(0)  # a tenth of the images is held out at random
     return detector.fit(list(zip(usual.images.split(BATCH), usual.classes.split(BATCH), strict=True)))
-
-
-def _split(member: nn.Module) -> tuple[list[nn.Sequential], nn.Sequential]:
-    """A chain's parts, each up to the end of a stage, and what follows."""
-    ends, parts, part = stages_of(member), [], list[nn.Module]()
-    for child in member.children():
-        part.append(child)
-        if child in ends:
-            parts.append(nn.Sequential(*part))
-            part = []
-    return parts, nn.Sequential(*part)
