@@ -65,7 +65,7 @@ def test_the_ensemble_has_mean_and_variance_of_the_mixture(members: list[nn.Sequ
     outputs = [member(images[:1]).detach()[0].numpy() for member in members]
     rng = np.random.default_rng(0)
     draws = np.concatenate([rng.normal(out[:2], np.exp(out[2:] / 2), (200_000, 2)) for out in outputs])
-    value, uncertainty = GaussianEnsemble(members)(images[:1])[0].detach().numpy()
+    value, uncertainty = GaussianEnsemble(members).forward(images[:1])[0].detach().numpy()
     np.testing.assert_allclose(value, draws.mean(axis=0), atol=5e-4)
     np.testing.assert_allclose(uncertainty, draws.std(axis=0), rtol=1e-2)
 
