@@ -34,6 +34,11 @@ def load(path: Path, make: Callable[[], Member]) -> list[Member]:
     return members
 
 
+def members_in(path: Path, make: Callable[[], Member]) -> list[Member]:
+    """The members in a file that `save` wrote, or in a bundle: see `load` and `members_of`."""
+    return members_of(path, make) if path.suffix == ".onnx" else load(path, make)
+
+
 def members_of(bundle: Path, make: Callable[[], Member]) -> list[Member]:
     """The members whose weights stand in a bundle's initializers, each made anew and given its weights. What a
     member has for its training alone is not in the bundle, and stays as `make` made it. Raises ValueError for members

@@ -13,6 +13,7 @@ from fisherlens.export.calibration.images import FITTING
 from fisherlens.export.heads import Softmax
 
 from ..study.attacks import carlini_wagner, deep_fool, fgsm, margin_pgd, minimal_step, pgd, pgd_l2
+from ..study.classification import Classification
 from ..study.sources import Sources
 from ..study.subject import Part, Sets, Subject, SubjectMissing
 from . import dataset, train
@@ -57,7 +58,7 @@ def rare(sources: Sources) -> Subject:
     those that evaluate alike; how often images of that class alone are flagged is told beside. Raises
     SubjectMissing."""
     calibration, evaluation = _usual(10)
-    of_class = evaluation.taken(evaluation.classes == RARE)
+    of_class = evaluation.taken(evaluation.known == RARE)
     found = _subject(
         "fashion-rare", f"a small network, one class {100 * SHARE:g} % of the usual images", ["small"],
         dataset.CLASSES, (_thinned(calibration), _thinned(evaluation)), Sets(ATTACKS, UNUSUAL), sources,
@@ -70,12 +71,12 @@ def posed(label: str, title: str, sources: Sources) -> Subject:
     flagged of which no image has fitted the checks is told beside. Raises SubjectMissing."""
     poses = train.TRAININGS[label].poses
     assert poses is not None
-    calibration, evaluation = (Part(*poses.shown_once(part.images, part.classes)) for part in _usual(10))
+    calibration, evaluation = (Part(*poses.shown_once(part.images, part.known)) for part in _usual(10))
     found = _subject(
         f"fashion-{len(poses.classes)}", title, [label],
         poses.classes, (calibration, evaluation), Sets(ATTACKS, UNUSUAL_IN_POSES), sources,
     )  # fmt: skip
-    unseen = evaluation.taken(~torch.isin(evaluation.classes, found.calibration.taken(FITTING).classes))
+    unseen = evaluation.taken(~torch.isin(evaluation.known, found.calibration.taken(FITTING).known))
     return replace(found, kinds={"classes that no image has fitted": unseen} if len(unseen) else {})
 
 
@@ -85,13 +86,13 @@ def _usual(known: int) -> tuple[Part, Part]:
         parts = [Part(*part) for part in (dataset.calibration(), dataset.evaluation())]
     except dataset.DatasetMissing as error:
         raise SubjectMissing(str(error)) from error
-    calibration, evaluation = (part.taken(part.classes < known) for part in parts)
+    calibration, evaluation = (part.taken(part.known < known) for part in parts)
     return calibration, evaluation
 
 
 def _thinned(part: Part) -> Part:
     """Leave out so many images of the rare class that it has its share of those that stay."""
-    of_class = part.classes == RARE
+    of_class = part.known == RARE
     kept = round(SHARE / (1 - SHARE) * int((~of_class).sum()))
     return part.taken(~of_class | (of_class.cumsum(0) <= kept))
 
@@ -112,7 +113,7 @@ def _subject(
         name=name,
         title=f"Fashion-MNIST, {title}",
         members=[first],
-        classes=classes,
+        task=Classification(classes),
         head=Softmax(),
         input=Input(rows=28, columns=28),
         calibration=calibration.mixed(sources.calibration),

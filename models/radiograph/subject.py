@@ -5,6 +5,7 @@ from __future__ import annotations
 from fisherlens.export.heads import Softmax
 
 from ..study.attacks import carlini_wagner, deep_fool, fgsm, margin_pgd, minimal_step, pgd, pgd_l2
+from ..study.classification import Classification
 from ..study.sources import Sources
 from ..study.subject import Part, Sets, Subject, SubjectMissing
 from ..weights import load
@@ -48,7 +49,7 @@ def subject(sources: Sources) -> Subject:
         name="radiograph",
         title="paediatric chest radiographs, normal or pneumonia, an ensemble of residual networks",
         members=load(sources.weights, radiograph_network),
-        classes=CLASSES,
+        task=Classification(CLASSES),
         head=Softmax(),
         input=INPUT,
         calibration=Part(calibration.images, calibration.classes).mixed(sources.calibration),

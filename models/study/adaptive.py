@@ -26,7 +26,7 @@ from .bundles import ALPHA, DEFAULT_ROW, TOGETHER, exported
 from .detection import Rate
 from .sets import recognised
 from .sources import Sources
-from .subject import Ensemble, SubjectMissing
+from .subject import SubjectMissing
 from .subjects import SUBJECTS, of_subject
 
 WEIGHTS = (0.003, 0.03, 0.3)
@@ -109,15 +109,17 @@ def main(
         studied = SUBJECTS[subject](Sources(data, weights, 4000))
     except SubjectMissing as error:
         raise click.ClickException(str(error)) from error
+    if not studied.task.classes:
+        raise click.ClickException(f"{subject}: its results are values; this attacker changes classes")
     differentiated = exported(studied, TOGETHER, out)
     names = [check.name for check in differentiated.manifest.checks]
     of_checks = np.array([name == "combined" for name in names], np.float32)
     gradient = result_gradient(differentiated.path, "probability", "statistic")
     judge = judged_by(exported(studied, DEFAULT_ROW, out))
-    part = recognised(Ensemble(studied.members), studied.evaluation.mixed(len(studied.evaluation)), images)
+    part = recognised(studied, studied.network, studied.evaluation.mixed(len(studied.evaluation)), images)
     table = Table("each value may change by", "wrong class", f"wrong class, not flagged at {100 * ALPHA:g} %")
     for level in levels:
-        pairs = list(zip(part.images.numpy(), part.classes.tolist(), strict=True))
+        pairs = list(zip(part.images.numpy(), part.known.tolist(), strict=True))
         attempts = [
             attack(gradient, of_checks, judge, image[None], label, level / of)
             for image, label in track(pairs, f"adaptive attack, {level:g} of {of:g}")

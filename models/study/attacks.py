@@ -86,24 +86,25 @@ def carlini_wagner(steps: int, searches: int, step_size: float, weight: float, s
 def attacked(
     network: nn.Module,
     images: Tensor,
-    classes: Tensor,
+    known: Tensor,
     attack: Attack,
+    wrong: Callable[[Tensor], Any] = foolbox.criteria.Misclassification,
     bounds: tuple[float, float] = (0.0, 1.0),
     progress: Callable[[Sequence[Any]], Iterable[Any]] = iter,
 ) -> Tensor:
-    """Attack recognised images [n, C, H, W], and give those that then get a wrong class, [m, C, H, W].
+    """Attack images [n, C, H, W] whose results are right, and give those that then get a wrong one, [m, C, H, W].
 
-    network: images to logits, in evaluation mode. bounds: of the images' values. progress: shows how many batches are
-    done.
+    network: images to logits, or to what else `wrong` reads, in evaluation mode. known: their classes int64 [n], or
+    what else is known of them; wrong: makes of it the criterion of success. bounds: of the images' values. progress:
+    shows how many batches are done.
     """
     count = max(1, round(attack.share * len(images)))
-    batches = list(zip(images[:count].split(BATCH), classes[:count].split(BATCH), strict=True))
+    batches = list(zip(images[:count].split(BATCH), known[:count].split(BATCH), strict=True))
     found = []
-    for number, (batch, labels) in enumerate(progress(batches)):
+    for number, (batch, of_batch) in enumerate(progress(batches)):
         torch.manual_seed(number)
         model = foolbox.PyTorchModel(network, bounds=bounds)
-        wrong = foolbox.criteria.Misclassification(labels)
-        found.append(_least(*attack.make()(model, batch, wrong, epsilons=list(attack.epsilons) or None)[1:]))
+        found.append(_least(*attack.make()(model, batch, wrong(of_batch), epsilons=list(attack.epsilons) or None)[1:]))
     return torch.cat(found)
 
 

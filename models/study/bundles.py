@@ -88,9 +88,11 @@ def exported(subject: Subject, title: str, folder: Path) -> Bundle:
         readers = [lambda image=image: image[None].numpy() for image in subject.calibration.images]
         request = Request(
             name=f"{subject.name}, {title}", version="1", head=subject.head, input=subject.input,
-            classes=subject.classes, alpha=ALPHA, procedure=ROWS[title].procedure(len(networks)),
+            classes=subject.task.classes, probes=subject.probes, alpha=ALPHA,
+            procedure=ROWS[title].procedure(len(networks)),
         )  # fmt: skip
-        export(networks, readers, None, request, path, lambda items, label: track(list(items), f"{label}, {title}"))
+        targets = subject.task.targets(subject.calibration.known)
+        export(networks, readers, targets, request, path, lambda items, label: track(list(items), f"{label}, {title}"))
     return open_bundle(path, threads=1)
 
 

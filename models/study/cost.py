@@ -16,7 +16,7 @@ from fisherlens.export.network.source import from_modules
 
 from .rivals import RivalNetwork, networks_of
 from .rivals.usual import Score
-from .subject import Ensemble, Subject
+from .subject import Subject
 
 WARM = 5
 """Runs that are not counted."""
@@ -28,7 +28,7 @@ class Forward:
     def __init__(self, subject: Subject, runs: int) -> None:
         self._subject, self._runs = subject, runs
         self._image = subject.calibration.images[:1]
-        self._forward = self._opened(Ensemble(subject.members))
+        self._forward = self._opened(subject.network)
 
     def of_rival(self, title: str, score: Score) -> float:
         """The time of a rival's score, its forward pass included, exported as the network is."""

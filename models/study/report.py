@@ -98,8 +98,9 @@ def _method(subject: Subject, accuracy: float, found: Sequence[Scored]) -> str:
     usual, counted = (len(found[0].scores[name]) for name in (EVALUATION, COUNTED))
     return (
         f"Printed by `python -m fisherlens.models.study {subject.name}`: {100 * accuracy:.1f} % of "
-        f"{len(subject.evaluation)} evaluation images are recognised. Areas under the ROC curve are against {usual} of "
-        f"these, with intervals of 95 % (Hanley & McNeil); thresholds are counted on {counted} other usual images, "
+        f"{len(subject.evaluation)} evaluation images {subject.task.right_means}. Areas under the ROC curve are "
+        f"against {usual} of these, with intervals of 95 % (Hanley & McNeil); thresholds are counted on {counted} "
+        "other usual images, "
         "shares have intervals of 95 % (Clopper & Pearson). Costs are multiples of the bare forward pass of all "
         "members, all of them in ONNX Runtime on one thread: medians of runs in turn. Checks of this project are in "
         "bold."

@@ -58,9 +58,10 @@ def of_rivals(
 
 
 def fitted_rivals(subject: Subject) -> dict[tuple[str, str], rivals.Score]:
-    """All rivals, fitted on every other calibration image."""
+    """All rivals that mean anything for the task, fitted on every other calibration image."""
     fitting = subject.calibration.taken(FITTING)
-    return rivals.fitted(rivals.Usual.of(subject.members, fitting.images, fitting.classes), subject.companions)
+    usual = rivals.Usual.of(subject.members, fitting.images, subject.task.groups(fitting.known))
+    return rivals.fitted(usual, subject.companions, rivals.meaningful(subject.task))
 
 
 def of_bundle(subject: Subject, sets: Sequence[ImageSet], row: bundles.Row, title: str, folder: Path) -> Scores:

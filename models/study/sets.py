@@ -19,7 +19,7 @@ from fisherlens.edge.storage import write_whole
 from fisherlens.export.calibration.images import COUNTING
 
 from .attacks import Attack, attacked
-from .subject import Ensemble, Part, Sets, Subject
+from .subject import Part, Sets, Subject
 
 EVALUATION = "usual"
 COUNTED = "usual, counting"
@@ -54,11 +54,11 @@ class Numbers:
 
 def image_sets(subject: Subject, numbers: Numbers, folder: Path) -> list[ImageSet]:
     """All sets of a study, in the order of its tables. folder: where attacked images are kept."""
-    network = _only_for_images(Ensemble(subject.members))
+    network = _only_for_images(subject.network)
     counting = subject.calibration.taken(COUNTING)
     everyday = subject.evaluation.mixed(numbers.evaluation)
-    reported = recognised(network, subject.evaluation.mixed(len(subject.evaluation)), numbers.images)
-    choosing = recognised(network, counting.mixed(len(counting)), numbers.choosing)
+    reported = recognised(subject, network, subject.evaluation.mixed(len(subject.evaluation)), numbers.images)
+    choosing = recognised(subject, network, counting.mixed(len(counting)), numbers.choosing)
     return [
         _as_they_are(EVALUATION, EVALUATION, everyday),
         _as_they_are(COUNTED, COUNTED, counting),
@@ -72,17 +72,17 @@ def _as_they_are(name: str, group: str, part: Part) -> ImageSet:
     return ImageSet(name, group, digest_of_arrays(part.images), lambda: part.images)
 
 
-def recognised(network: nn.Module, part: Part, count: int) -> Part:
-    """The first `count` images, at most, whose most probable class is theirs."""
+def recognised(subject: Subject, network: nn.Module, part: Part, count: int) -> Part:
+    """The first `count` images, at most, of which the subject's network gives a right result."""
     found: list[Part] = []
     for start in range(0, len(part), BATCH):
         batch = part.taken(slice(start, start + BATCH))
         with torch.no_grad():
-            found.append(batch.taken(network(batch.images).argmax(dim=1) == batch.classes))
+            found.append(batch.taken(subject.task.right(network(batch.images), batch.known)))
         if sum(map(len, found)) >= count:
             break
-    images, classes = (torch.cat([getattr(right, name) for right in found]) for name in ("images", "classes"))
-    return Part(images[:count], classes[:count])
+    images, known = (torch.cat([getattr(right, name) for right in found]) for name in ("images", "known"))
+    return Part(images[:count], known[:count])
 
 
 def _only_for_images(network: nn.Module) -> nn.Module:
@@ -92,10 +92,9 @@ def _only_for_images(network: nn.Module) -> nn.Module:
 
 
 def accuracy(subject: Subject) -> float:
-    """Share of the evaluation images that are recognised."""
-    return len(recognised(Ensemble(subject.members), subject.evaluation, len(subject.evaluation))) / len(
-        subject.evaluation
-    )
+    """Share of the evaluation images whose result is right."""
+    count = len(subject.evaluation)
+    return len(recognised(subject, subject.network, subject.evaluation, count)) / count
 
 
 def digest_of_arrays(*tensors: Tensor) -> str:
@@ -117,8 +116,9 @@ def _made(
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
             shown = partial(track, description=f"attack, {name}")
+            found = attacked(network, part.images, part.known, attack, subject.task.wrong, subject.bounds, shown)
             buffer = BytesIO()
-            np.save(buffer, attacked(network, part.images, part.classes, attack, subject.bounds, shown).numpy())
+            np.save(buffer, found.numpy())
             write_whole(path, buffer.getvalue())
         return torch.from_numpy(np.load(path))
 

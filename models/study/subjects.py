@@ -22,6 +22,8 @@ def _of(room: str, make: str = "subject", *arguments: str) -> Callable[[Sources]
 
 SUBJECTS: dict[str, Callable[[Sources], Subject]] = {
     "radiograph": _of("radiograph"),
+    "mammography": _of("mammography"),
+    "form": _of("form"),
     "fashion-small": _of("fashion", "whole", "small", "a small network"),
     "fashion-residual": _of("fashion", "whole", "residual", "a residual network"),
     "fashion-rare": _of("fashion", "rare"),

@@ -20,12 +20,13 @@ from fisherlens.export.heads import Softmax
 from fisherlens.models.study import alterations, bundles
 from fisherlens.models.study.__main__ import main
 from fisherlens.models.study.attacks import fgsm, minimal_step
+from fisherlens.models.study.classification import Classification, Ensemble
 from fisherlens.models.study.detection import Auroc, detected
 from fisherlens.models.study.report import front
 from fisherlens.models.study.rivals import RIVALS
 from fisherlens.models.study.sets import COUNTED, Numbers
 from fisherlens.models.study.study import study
-from fisherlens.models.study.subject import Ensemble, Part, Sets, Subject
+from fisherlens.models.study.subject import Part, Sets, Subject
 from fisherlens.models.study.subjects import SUBJECTS
 
 
@@ -60,7 +61,7 @@ def tiny_subject() -> Subject:
         name="tiny",
         title="a tiny network",
         members=members,
-        classes=("dark", "bright"),
+        task=Classification(("dark", "bright")),
         head=Softmax(),
         input=Input(rows=10, columns=10),
         calibration=Part(images[:220], classes[:220]),
@@ -88,9 +89,9 @@ def many_classes() -> Subject:
     predicted = network(everything).argmax(dim=1)
     calibration = Part(everything[:220], predicted[:220])
     evaluation = Part(everything[220:], predicted[220:])
-    unseen = evaluation.taken(~torch.isin(evaluation.classes, calibration.taken(FITTING).classes))
+    unseen = evaluation.taken(~torch.isin(evaluation.known, calibration.taken(FITTING).known))
     return replace(
-        found, name="many", members=[network], classes=tuple(map(str, range(60))),
+        found, name="many", members=[network], task=Classification(tuple(map(str, range(60)))),
         calibration=calibration, evaluation=evaluation, kinds={"classes that no image has fitted": unseen},
     )  # fmt: skip
 

@@ -17,7 +17,7 @@ from fisherlens.models.study.attacks import (
     pgd,
     pgd_l2,
 )
-from fisherlens.models.study.subject import Ensemble, mean_log_probability
+from fisherlens.models.study.classification import Ensemble, mean_log_probability
 
 
 @pytest.fixture(scope="module")

@@ -13,11 +13,14 @@ from torch import Tensor, nn
 
 from fisherlens.export.graph.model import session
 from fisherlens.export.network.source import from_modules
-from fisherlens.models.study.rivals import RIVALS, RivalNetwork, Usual, fitted, scored
+from fisherlens.models.study.classification import Classification
+from fisherlens.models.study.rivals import RIVALS, RivalNetwork, Usual, fitted, meaningful, scored
 from fisherlens.models.study.rivals.gradients import fisher_rao_product, gradient_norm
 from fisherlens.models.study.rivals.library import detectors
 from fisherlens.models.study.rivals.outputs import mutual_information
 from fisherlens.models.study.rivals.passes import forward_pass, forward_passes
+
+RIVALS_OF_CLASSES = meaningful(Classification(("one", "two", "three")))
 
 
 def network(seed: int) -> nn.Sequential:
@@ -152,10 +155,10 @@ def test_a_class_that_no_usual_image_shows_has_the_gram_matrices_of_all(
 def test_every_rival_scores_alike_as_a_graph_that_can_be_timed(
     pytorch_ood: None, members: list[nn.Sequential], usual: Usual, images: Tensor
 ) -> None:
-    scores = fitted(usual)
+    scores = fitted(usual, [], RIVALS_OF_CLASSES)
     found = scored(members, [], scores, images)
-    assert {title for title, _ in found} == set(RIVALS)
-    for title in RIVALS:
+    assert {title for title, _ in found} == set(RIVALS_OF_CLASSES)
+    for title in RIVALS_OF_CLASSES:
         key = next(key for key in scores if key[0] == title)
         (exported,) = from_modules(RivalNetwork(members, scores[key]).eval(), (1, 1, 10, 10), title)
         opened = session(exported.model)
@@ -167,8 +170,10 @@ def test_only_rivals_of_ensembles_take_companions(
     pytorch_ood: None, members: list[nn.Sequential], usual: Usual, images: Tensor
 ) -> None:
     alone = Usual.of(members[:1], usual.images, usual.classes)
-    assert "mutual information" not in {title for title, _ in fitted(alone)}
-    beside = scored(members[:1], members[1:], fitted(alone, members[1:]), images)
-    together = scored(members, [], fitted(usual), images)
+    assert "mutual information" not in {title for title, _ in fitted(alone, [], RIVALS_OF_CLASSES)}
+    beside = scored(members[:1], members[1:], fitted(alone, members[1:], RIVALS_OF_CLASSES), images)
+    together = scored(members, [], fitted(usual, [], RIVALS_OF_CLASSES), images)
     np.testing.assert_allclose(beside["mutual information", ""], together["mutual information", ""])
-    np.testing.assert_allclose(beside["energy", ""], scored(members[:1], [], fitted(alone), images)["energy", ""])
+    np.testing.assert_allclose(
+        beside["energy", ""], scored(members[:1], [], fitted(alone, [], RIVALS_OF_CLASSES), images)["energy", ""]
+    )

@@ -5,19 +5,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ..subject import Task
 from .distances import all_mahalanobis, last_mahalanobis, nearest_neighbours, virtual_logit
 from .gradients import fisher_rao_product, fisher_rao_sum, gradient_norm
 from .gram import gram_matrices
 from .outputs import energy, entropy, maximum_softmax, mutual_information
 from .passes import forward_pass
 from .usual import Score, Usual
+from .values import spread_of_members, total_uncertainty
 
 BATCH = 50
 
@@ -26,29 +28,41 @@ BATCH = 50
 class Rival:
     """A row of the table of rivals. fit: what scores, of usual images and one of the settings. settings: by their names
     in the tables; the study takes the one that is best on its choosing sets. ensembles: whether it needs several
-    networks, and takes the members' companions beside them."""
+    networks, and takes the members' companions beside them. results: what it reads is the channels' alone ("any"), or
+    logits of classes, or values."""
 
     fit: Callable[[Usual, Any], Score]
     settings: dict[str, Any]
     ensembles: bool = False
+    results: Literal["classes", "values", "any"] = "any"
 
 
-def _unfitted(score: Score, ensembles: bool = False) -> Rival:
-    return Rival(lambda usual, setting: score, {"": None}, ensembles)
+def _of_logits(score: Score, ensembles: bool = False) -> Rival:
+    return Rival(lambda usual, setting: score, {"": None}, ensembles, "classes")
+
+
+def _of_values(score: Score, ensembles: bool = False) -> Rival:
+    return Rival(lambda usual, setting: score, {"": None}, ensembles, "values")
 
 
 RIVALS: dict[str, Rival] = {
-    "maximum softmax": _unfitted(maximum_softmax),
-    "entropy": _unfitted(entropy),
-    "energy": _unfitted(energy),
-    "mutual information": _unfitted(mutual_information, ensembles=True),
-    "GradNorm": _unfitted(gradient_norm),
-    "Fisher-Rao, product": _unfitted(fisher_rao_product),
-    "Fisher-Rao, sum": Rival(fisher_rao_sum, {f"weight {weight:g}": weight for weight in (-1.0, -0.3, 0.3, 1.0, 3.0)}),
+    "maximum softmax": _of_logits(maximum_softmax),
+    "entropy": _of_logits(entropy),
+    "energy": _of_logits(energy),
+    "mutual information": _of_logits(mutual_information, ensembles=True),
+    "GradNorm": _of_logits(gradient_norm),
+    "Fisher-Rao, product": _of_logits(fisher_rao_product),
+    "Fisher-Rao, sum": Rival(
+        fisher_rao_sum, {f"weight {weight:g}": weight for weight in (-1.0, -0.3, 0.3, 1.0, 3.0)}, results="classes"
+    ),
+    "total uncertainty": _of_values(total_uncertainty),
+    "spread of the members": _of_values(spread_of_members, ensembles=True),
     "Mahalanobis, last layer": Rival(last_mahalanobis, {"members together": "joint", "mean of members": "mean"}),
     "Mahalanobis, all layers": Rival(all_mahalanobis, {"stages": "stage_means", "every layer": "layer_means"}),
     "nearest neighbours": Rival(nearest_neighbours, {f"k = {k}": k for k in (1, 5, 20, 50)}),
-    "ViM": Rival(virtual_logit, {f"{share:g} of the features": share for share in (0.1, 0.25, 0.5, 0.75)}),
+    "ViM": Rival(
+        virtual_logit, {f"{share:g} of the features": share for share in (0.1, 0.25, 0.5, 0.75)}, results="classes"
+    ),
     "Gram matrices": Rival(gram_matrices, {f"powers to {powers}": powers for powers in (1, 3, 5)}),
 }
 
@@ -70,11 +84,19 @@ def networks_of(title: str, members: Sequence[nn.Module], companions: Sequence[n
     return [*members, *companions] if RIVALS[title].ensembles else members
 
 
-def fitted(usual: Usual, companions: Sequence[nn.Module] = ()) -> dict[tuple[str, str], Score]:
-    """All rivals for which there are networks, fitted: scores by title and setting."""
+def meaningful(task: Task) -> dict[str, Rival]:
+    """The rivals whose arithmetic means anything for results of that kind. Those that read logits as logarithms of
+    probabilities are left out where results are values; ViM among them, whose virtual logit is weighed against an
+    energy."""
+    kinds = ("any", "classes" if task.classes else "values")
+    return {title: rival for title, rival in RIVALS.items() if rival.results in kinds}
+
+
+def fitted(usual: Usual, companions: Sequence[nn.Module], rows: Mapping[str, Rival]) -> dict[tuple[str, str], Score]:
+    """Those of the rivals for which there are networks, fitted: scores by title and setting."""
     return {
         (title, name): rival.fit(usual, setting)
-        for title, rival in RIVALS.items()
+        for title, rival in rows.items()
         if not rival.ensembles or len(networks_of(title, usual.members, companions)) > 1
         for name, setting in rival.settings.items()
     }

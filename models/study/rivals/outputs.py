@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ..subject import mean_log_probability
+from ..classification import mean_log_probability
 from .library import detectors
 from .passes import Pass
 

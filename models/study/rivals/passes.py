@@ -9,13 +9,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+Weighted = nn.Conv2d | nn.Linear
+"""Layers with weights."""
+
 
 @dataclass(frozen=True)
 class Pass:
-    """One member's forward pass of n images. logits: [n, K]. features: what the last linear layer reads, [n, D].
-    stages: activations behind each stage, [n, C, h, w] or [n, C], empty where passes were joined. stage_means,
-    layer_means: of each channel over the image, [n, C], of the stages and of what activations read (see `layers_of`).
-    weight, bias: of the last linear layer, [K, D] and [K]."""
+    """One member's forward pass of n images. logits: [n, K], or what else the member gives, [n, ...]. features: the
+    channels' means of what the last layer reads, [n, D]. stages: activations behind each stage, [n, C, h, w] or [n, C],
+    empty where passes were joined. stage_means, layer_means: of each channel over the image, [n, C], of the stages and
+    of what activations read (see `layers_of`). weight, bias: of the last layer, [K, D] and [K]."""
 
     logits: Tensor
     features: Tensor
@@ -27,29 +30,30 @@ class Pass:
 
 
 def forward_pass(member: nn.Module, images: Tensor) -> Pass:
-    """Run a member whose last linear layer gives its logits, and keep what it shows."""
-    stages, layers, last = stages_of(member), layers_of(member), last_linear(member)
+    """Run a member whose last layer, linear or a convolution of one pixel, gives its result, and keep what it shows."""
+    stages = stages_of(member)
+    watched = dict.fromkeys([*stages, *_normalisations(member), *_weighted(member)])
     seen: dict[nn.Module, Tensor] = {}
+    read: dict[nn.Module, Tensor] = {}
 
     def keep(module: nn.Module, given: Any, result: Tensor) -> None:
-        seen[module] = result
+        seen[module], read[module] = result, given[0]
 
-    hooks = [module.register_forward_hook(keep) for module in dict.fromkeys([*stages, *layers])]
-    read: list[Tensor] = []
-    hooks.append(last.register_forward_pre_hook(lambda module, given: read.append(given[0])))
+    hooks = [module.register_forward_hook(keep) for module in watched]
     try:
         logits = member(images)
     finally:
         for hook in hooks:
             hook.remove()
+    layers, last = layers_of(member, list(seen)), last_layer(list(seen))
     return Pass(
         logits=logits,
-        features=read[0],
+        features=channel_means(read[last]),
         stages=tuple(seen[module] for module in stages),
         stage_means=tuple(channel_means(seen[module]) for module in stages),
         layer_means=tuple(channel_means(seen[module]) for module in layers),
-        weight=last.weight,
-        bias=last.bias,
+        weight=last.weight.flatten(1),
+        bias=last.bias if last.bias is not None else last.weight.new_zeros(len(last.weight)),
     )
 
 
@@ -74,19 +78,29 @@ def _joined(parts: Sequence[Pass]) -> Pass:
     return Pass(logits, features, (), columns("stage_means"), columns("layer_means"), first.weight, first.bias)
 
 
-def last_linear(member: nn.Module) -> nn.Linear:
-    """Find the layer that gives the logits: the last linear one."""
-    return [module for module in member.modules() if isinstance(module, nn.Linear)][-1]
+def last_layer(run: Sequence[nn.Module]) -> Weighted:
+    """Find the layer that gives the result: the last one with weights of those that were run, in their order."""
+    return [module for module in run if isinstance(module, Weighted)][-1]
 
 
 def stages_of(member: nn.Module) -> list[nn.Module]:
-    """Find the activations of a chain of layers and blocks: its own ReLUs, and its blocks of several layers."""
-    return [child for child in member.children() if isinstance(child, nn.ReLU) or list(child.children())]
+    """Find the activations of a network's layers and blocks: its own ReLUs, and its blocks of several layers."""
+    children = [
+        part for child in member.children() for part in (child if isinstance(child, nn.ModuleList) else [child])
+    ]
+    return [child for child in children if isinstance(child, nn.ReLU) or list(child.children())]
 
 
-def layers_of(member: nn.Module) -> list[nn.Module]:
+def layers_of(member: nn.Module, run: Sequence[nn.Module]) -> list[nn.Module]:
     """Find what an activation reads: each batch normalisation, or each convolution and linear layer but the last where
-    there is none."""
-    normalised: list[nn.Module] = [module for module in member.modules() if isinstance(module, nn.BatchNorm2d)]
-    weighted = [module for module in member.modules() if isinstance(module, nn.Conv2d | nn.Linear)]
-    return normalised or [module for module in weighted if module is not last_linear(member)]
+    there is none, of the modules that were run."""
+    weighted = [module for module in _weighted(member) if module in run]
+    return _normalisations(member) or [module for module in weighted if module is not last_layer(run)]
+
+
+def _normalisations(member: nn.Module) -> list[nn.Module]:
+    return [module for module in member.modules() if isinstance(module, nn.BatchNorm2d)]
+
+
+def _weighted(member: nn.Module) -> list[nn.Module]:
+    return [module for module in member.modules() if isinstance(module, Weighted)]
