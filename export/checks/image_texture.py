@@ -31,7 +31,7 @@ DIFFERENCES = {
 differences down, is zero on all that is quadratic, and leaves noise alone (Immerkær 1996, Comput. Vis. Image Underst.
 64): a perturbation or a fine detail that drowns in the others' edges shows in it."""
 
-MOMENTS = ("mean", "standard deviation", "largest value", "smallest value")
+MOMENTS = ("mean", "standard deviation", "largest value", "smallest value", "share of zeros")
 
 DENSE = 128
 """From so many rows and columns on, differences are taken at every second place of each: a quarter tells their mean."""
@@ -40,8 +40,9 @@ DENSE = 128
 def texture_features(graph: FisherGraph) -> Measured:
     """The texture's features of each channel of the image [1, C, H, W], and the head's regressors [P]."""
     tape, image = graph.tape, graph.image
-    levels = _levels(tape, image)
-    features = tape.Concat(_moments(tape, levels[min(1, len(levels) - 1)]), _log_differences(tape, levels), axis=0)
+    levels, unmeasured = _levels(tape, image), _unmeasured(tape, image)
+    moments = _moments(tape, levels[min(1, len(levels) - 1)], unmeasured)
+    features = tape.Concat(moments, _log_differences(tape, levels, unmeasured), axis=0)
     names = [
         *MOMENTS,
         *(f"log difference {name}, {2**halvings} pixels" for halvings in range(len(levels)) for name in DIFFERENCES),
@@ -50,7 +51,7 @@ def texture_features(graph: FisherGraph) -> Measured:
     return Measured((features, graph.readout.regressors), watched)
 
 
-def _moments(tape: Tape, image: ir.Value) -> ir.Value:
+def _moments(tape: Tape, image: ir.Value, unmeasured: ir.Value) -> ir.Value:
     """MOMENTS by kind and channel, [kinds * C], of an image or of its means over 2 x 2 pixels, which cost a quarter.
 
     Pooling is quicker than reducing: ONNX Runtime has written it out for images.
@@ -59,7 +60,8 @@ def _moments(tape: Tape, image: ir.Value) -> ir.Value:
     centred = tape.Sub(image, mean)
     deviation = tape.Sqrt(tape.GlobalAveragePool(tape.Mul(centred, centred)))
     smallest = tape.Neg(tape.GlobalMaxPool(tape.Neg(image)))
-    return tape.Reshape(tape.Concat(mean, deviation, tape.GlobalMaxPool(image), smallest, axis=1), [-1])
+    zeros = tape.GlobalAveragePool(unmeasured)
+    return tape.Reshape(tape.Concat(mean, deviation, tape.GlobalMaxPool(image), smallest, zeros, axis=1), [-1])
 
 
 def _levels(tape: Tape, image: ir.Value) -> list[ir.Value]:
@@ -72,16 +74,37 @@ def _levels(tape: Tape, image: ir.Value) -> list[ir.Value]:
     return levels
 
 
-def _log_differences(tape: Tape, levels: Sequence[ir.Value]) -> ir.Value:
-    """Logarithms of the mean absolute differences, by level, kind and channel: [levels * kinds * C]."""
+def _unmeasured(tape: Tape, image: ir.Value) -> ir.Value:
+    """One where a pixel is zero, as padding and all that nothing was measured of is, else zero: [1, C, H, W]."""
+    zeros = tape.Cast(tape.Equal(image, 0.0), to=tape.dtype)
+    zeros.shape = image.shape
+    return zeros
+
+
+def _log_differences(tape: Tape, levels: Sequence[ir.Value], unmeasured: ir.Value) -> ir.Value:
+    """Logarithms of the mean absolute differences, by level, kind and channel: [levels * kinds * C]. Of pixels that
+    were measured: the border of what was not is an edge beside which all others are small."""
     channels, kinds = shape_of(levels[0])[1], len(DIFFERENCES)
     # Output k of a grouped convolution is of channel k // kinds.
     kernels = np.tile(np.array(list(DIFFERENCES.values()), np.float32)[:, None], (channels, 1, 1, 1))
     means = []
-    for level in levels:
-        step = 2 if min(shape_of(level)[2:]) >= DENSE else 1
-        differences = tape.Conv(level, kernels, group=channels, strides=[step, step])
-        means.append(tape.ReduceMean(tape.Abs(differences), [0, 2, 3], keepdims=0))
+    for number, level in enumerate(levels):
+        strides = [2, 2] if min(shape_of(level)[2:]) >= DENSE else [1, 1]
+        sizes = tape.Abs(tape.Conv(level, kernels, group=channels, strides=strides))
+        unmeasured = tape.MaxPool(unmeasured, kernel_shape=[2, 2], strides=[2, 2]) if number else unmeasured
+        measured = tape.Sub(1.0, tape.MaxPool(unmeasured, kernel_shape=[3, 3], strides=strides))
+        means.append(_means_of_measured(tape, sizes, measured))
     by_channel = tape.Reshape(tape.Concat(*means, axis=0), [len(levels), channels, kinds])
     by_kind = tape.Reshape(tape.Transpose(by_channel, perm=[0, 2, 1]), [-1])
     return tape.Log(tape.Max(by_kind, TINY))
+
+
+def _means_of_measured(tape: Tape, sizes: ir.Value, measured: ir.Value) -> ir.Value:
+    """Means [C * kinds] of sizes [1, C * kinds, h, w] where a channel was measured, one in [1, C, h, w]; zero where it
+    was measured nowhere."""
+    channels, *places = shape_of(measured)[1:]
+    kinds = shape_of(sizes)[1] // channels
+    by_kind = tape.Mul(*(tape.Reshape(v, [channels, n, *places]) for v, n in ((sizes, kinds), (measured, 1))))
+    sums = tape.ReduceSum(by_kind, [2, 3], keepdims=0)
+    counts = tape.Reshape(tape.ReduceSum(measured, [2, 3], keepdims=0), [channels, 1])
+    return tape.Reshape(tape.Div(sums, tape.Max(counts, 1.0)), [-1])
