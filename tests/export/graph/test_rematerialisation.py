@@ -106,7 +106,7 @@ def test_a_branch_gives_what_the_graph_without_it_gives(found: list[Layer], plac
     model, plain, _ = branching(found, places, side=20)
     image = np.random.default_rng(1).normal(size=(1, CHANNELS, 20, 20)).astype(np.float32)
     reference = ReferenceEvaluator(ir.to_proto(plain))
-    expected = [np.asarray(output) for output in reference.run(["result", "found"], {"image": image})]  # type: ignore[arg-type]
+    expected = [np.asarray(output) for output in reference.run(["result", "found"], {"image": image})]
     opened = session(model, threads=1)
     for taken, inner in ((True, expected[1]), (False, np.zeros_like(expected[1]))):
         outputs = opened.run(["result", "found"], {"image": image, "taken": np.array(taken)})
