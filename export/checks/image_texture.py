@@ -7,6 +7,7 @@ sharpness or another device change these first, whatever the network makes of th
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -31,7 +32,7 @@ DIFFERENCES = {
 differences down, is zero on all that is quadratic, and leaves noise alone (Immerkær 1996, Comput. Vis. Image Underst.
 64): a perturbation or a fine detail that drowns in the others' edges shows in it."""
 
-MOMENTS = ("mean", "standard deviation", "largest value", "smallest value", "share of zeros")
+MOMENTS = ("mean", "standard deviation", "largest value", "smallest value", "log share of zeros")
 
 DENSE = 128
 """From so many rows and columns on, differences are taken at every second place of each: a quarter tells their mean."""
@@ -60,7 +61,8 @@ def _moments(tape: Tape, image: ir.Value, unmeasured: ir.Value) -> ir.Value:
     centred = tape.Sub(image, mean)
     deviation = tape.Sqrt(tape.GlobalAveragePool(tape.Mul(centred, centred)))
     smallest = tape.Neg(tape.GlobalMaxPool(tape.Neg(image)))
-    zeros = tape.GlobalAveragePool(unmeasured)
+    # One more zero: where a background of exact zeros is woken the logarithm falls far, and it is never infinite.
+    zeros = tape.Log(tape.Add(tape.GlobalAveragePool(unmeasured), 1.0 / math.prod(shape_of(unmeasured)[2:])))
     return tape.Reshape(tape.Concat(mean, deviation, tape.GlobalMaxPool(image), smallest, zeros, axis=1), [-1])
 
 

@@ -1,8 +1,9 @@
 """Where a bundle's time goes: `python -m tests.benchmark.bundle_cost`.
 
 As multiples of the bare forward pass in ONNX Runtime on one thread, medians of runs in turn: the head, what each check
-of the default procedure is made of, and the whole bundle of a usual image, of a doubtful one, and with a map. Networks
-have random weights and images of noise: what is doubtful is told by a bundle that was calibrated on others.
+of the default procedure is made of, and the whole bundle of a usual image, of a doubtful one, and with a map. Times are
+the thread's own on the processor: others that use the machine change them little. Networks have random weights and
+images of noise: what is doubtful is told by a bundle that was calibrated on others.
 """
 
 from __future__ import annotations
@@ -47,9 +48,9 @@ def main(number: int, runs: int) -> None:
     times: dict[str, list[float]] = {name: [] for name in timed}
     for _ in range(WARM + runs):
         for name, run in timed.items():
-            start = time.perf_counter()
+            start = time.thread_time()
             run()
-            times[name].append(time.perf_counter() - start)
+            times[name].append(time.thread_time() - start)
     print(f"{subject.name}: {FORWARD} {1e3 * median(times[FORWARD][WARM:]):.2f} ms")
     for name, seconds in times.items():
         ratios = [one / bare for one, bare in zip(seconds[WARM:], times[FORWARD][WARM:], strict=True)]
