@@ -15,7 +15,7 @@ from fisherlens.export.heads import Gaussian
 from fisherlens.export.network.source import from_modules
 from fisherlens.export.pipeline import Request, export
 
-from ..weights import load
+from ..weights import members_in
 from . import BUNDLE
 from .input import INPUT, image_reader
 from .interferometer import SOURCES_MM
@@ -23,7 +23,7 @@ from .network import FormNetwork
 from .population import measurements
 from .surface import SIZE
 
-VERSION = "1.1.1"
+VERSION = "1.2.0"
 
 MEASURAND = Measurand(name="form deviation", unit="um")
 REQUEST = Request(
@@ -32,7 +32,7 @@ REQUEST = Request(
     head=Gaussian(),
     input=INPUT,
     probes=2,
-    procedure=Procedure(("fisher_trace", "fisher_profile", "ensemble_disagreement"), "each"),
+    procedure=Procedure(("image_texture", "ensemble_disagreement", "fisher_trace", "fisher_profile"), "each"),
 )
 
 
@@ -41,8 +41,8 @@ REQUEST = Request(
 @click.option("--bundle", type=click.Path(path_type=Path), default=BUNDLE, show_default=True, help="File to write.")
 @click.option("--measurements", "count", default=1600, show_default=True, help="Usual measurements to calibrate on.")
 def main(weights: Path, bundle: Path, count: int) -> None:
-    """Export the members in WEIGHTS, calibrated on fresh usual measurements."""
-    networks = from_modules(load(weights, FormNetwork), (1, len(SOURCES_MM), SIZE, SIZE), "form")
+    """Export the members in WEIGHTS, the file of a training or a bundle, calibrated on fresh usual measurements."""
+    networks = from_modules(members_in(weights, FormNetwork), (1, len(SOURCES_MM), SIZE, SIZE), "form")
     inputs, values = [], []
     for data, truth in track(measurements("calibration", count), "simulate calibration", count):
         inputs.append(image_reader(data))

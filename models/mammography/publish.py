@@ -15,7 +15,7 @@ from fisherlens.export.heads import Gaussian
 from fisherlens.export.network.source import from_modules
 from fisherlens.export.pipeline import Request, export
 
-from ..weights import load
+from ..weights import members_in
 from . import BUNDLE
 from .input import INPUT, image_reader
 from .network import ThresholdNetwork
@@ -39,8 +39,8 @@ REQUEST = Request(
 @click.option("--bundle", type=click.Path(path_type=Path), default=BUNDLE, show_default=True, help="File to write.")
 @click.option("--images", default=1600, show_default=True, help="Usual images to calibrate on.")
 def main(weights: Path, bundle: Path, images: int) -> None:
-    """Export the members in WEIGHTS, calibrated on fresh usual images."""
-    networks = from_modules(load(weights, ThresholdNetwork), (1, 1, FIELD, FIELD), "mammography")
+    """Export the members in WEIGHTS, the file of a training or a bundle, calibrated on fresh usual images."""
+    networks = from_modules(members_in(weights, ThresholdNetwork), (1, 1, FIELD, FIELD), "mammography")
     inputs, values = [], []
     for field, thresholds in track(fields("calibration", images), "simulate calibration", images):
         inputs.append(image_reader(field))
