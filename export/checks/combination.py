@@ -65,10 +65,10 @@ def _logarithms(statistics: Columns) -> NDArray[np.float64]:
 
 
 def _correlation(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """[m, m] of values [n, m]; one that never changes goes along with none."""
+    """[m, m] of values [n, m]; one that hardly changes beside its spread, and so by rounding, goes along with none."""
     centred = values - values.mean(axis=0)
-    length = np.sqrt((centred**2).sum(axis=0))
-    correlation = centred.T @ centred / np.maximum(np.outer(length, length), TINY)
+    length = np.sqrt((centred**2).sum(axis=0) + len(values) * _LEAST_SPREAD**2)
+    correlation = centred.T @ centred / np.outer(length, length)
     np.fill_diagonal(correlation, 1.0)
     return correlation
 

@@ -17,8 +17,8 @@ from .dataset import CLASSES
 
 @dataclass(frozen=True)
 class Poses:
-    """How things are shown. rotations: so many, evenly spaced over a turn. places: of the middle (right, down), as
-    shares of half the image. size: of a thing as a share of its own."""
+    """Rotations and places in which things are shown. rotations: so many, evenly spaced over a turn. places: of the
+    middle (right, down), as shares of half the image. size: of a thing as a share of its own."""
 
     rotations: int
     places: tuple[tuple[float, float], ...] = ((0.0, 0.0),)

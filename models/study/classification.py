@@ -46,7 +46,7 @@ class Classification:
         return Ensemble(members)
 
     def right(self, outputs: Tensor, known: Tensor) -> Tensor:
-        """Whether the ensemble's most probable class is the known one, bool [n]."""
+        """Tell whether the ensemble's most probable class is the known one, bool [n]."""
         return outputs.argmax(dim=1) == known
 
     def wrong(self, known: Tensor) -> Any:

@@ -78,7 +78,7 @@ class Regression:
         return GaussianEnsemble(members)
 
     def right(self, outputs: Tensor, known: Tensor) -> Tensor:
-        """Whether the known values are where the stated uncertainty has them, bool [n]."""
+        """Tell whether the known values are where the stated uncertainty has them, bool [n]."""
         return normalised_error(outputs, self._as_given(known)) <= 1.0
 
     def wrong(self, known: Tensor) -> WrongValue:

@@ -48,12 +48,12 @@ class Task(Protocol):
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Their names; none where results are values."""
+        """Names of the classes; none where results are values."""
         ...
 
     @property
     def right_means(self) -> str:
-        """What the tables say of images whose result is right, behind their share."""
+        """Words of the tables for images whose result is right, behind their share."""
         ...
 
     def ensemble(self, members: Sequence[nn.Module]) -> nn.Module:
@@ -61,7 +61,7 @@ class Task(Protocol):
         ...
 
     def right(self, outputs: Tensor, known: Tensor) -> Tensor:
-        """Whether the ensemble's outputs agree with what is known, bool [n]."""
+        """Tell whether the ensemble's outputs agree with what is known, bool [n]."""
         ...
 
     def wrong(self, known: Tensor) -> Any:

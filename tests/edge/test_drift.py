@@ -66,5 +66,7 @@ def test_a_bundle_brings_its_calibration(classifier_bundle: Path) -> None:
     for check in bundle.manifest.checks:
         test = DriftTest.of(bundle, check.name)
         assert not test.drifted
-    with pytest.raises(ValueError, match="'colour', the bundle has image_texture, activation_profile, cascade"):
+    with pytest.raises(
+        ValueError, match="'colour', the bundle has image_texture, activation_profile, uncertainty, cascade"
+    ):
         DriftTest.of(bundle, "colour")

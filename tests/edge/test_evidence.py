@@ -116,7 +116,7 @@ def test_records_of_before_are_read(ensemble_bundle: Path) -> None:
     assert msgspec.convert(record, Verdict) == verdict
     for check in record["checks"]:
         del check["evidence"]
-    assert [check.evidence for check in msgspec.convert(record, Verdict).checks] == [[], [], []]
+    assert [check.evidence for check in msgspec.convert(record, Verdict).checks] == [[] for _ in verdict.checks]
 
 
 def test_a_bundle_whose_ranges_are_not_those_of_its_features_is_refused(ensemble_bundle: Path) -> None:

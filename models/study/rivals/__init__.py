@@ -93,7 +93,7 @@ def meaningful(task: Task) -> dict[str, Rival]:
 
 
 def fitted(usual: Usual, companions: Sequence[nn.Module], rows: Mapping[str, Rival]) -> dict[tuple[str, str], Score]:
-    """Those of the rivals for which there are networks, fitted: scores by title and setting."""
+    """Fit the rivals for which there are networks: scores by title and setting."""
     return {
         (title, name): rival.fit(usual, setting)
         for title, rival in rows.items()

@@ -25,7 +25,7 @@ from fisherlens.export.checks.p_value import count_name, table_name
 from ...bundles import SIDE, run, usual_image
 
 SITE = 230
-CHECKS = ("image_texture", "activation_profile", "cascade")
+CHECKS = ("image_texture", "activation_profile", "uncertainty", "ensemble_disagreement", "cascade")
 
 
 @pytest.fixture(scope="module")
