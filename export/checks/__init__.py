@@ -25,7 +25,10 @@ CHECKS: dict[str, CheckKind] = {
     ),
     "uncertainty": CheckKind(uncertainty, "the result is as uncertain as on hardly any usual image", forward_only=True),
     "ensemble_disagreement": CheckKind(
-        disagreement, "the networks of the ensemble disagree as on hardly any usual image", forward_only=True
+        disagreement,
+        "the networks of the ensemble disagree as on hardly any usual image",
+        forward_only=True,
+        ensembles=True,
     ),
     "rao_score": CheckKind(
         score_features, "the result pulls at the network's channels as on hardly any usual image", fitted_profile
@@ -45,14 +48,12 @@ CHECKS: dict[str, CheckKind] = {
 
 def first_checks(members: int) -> tuple[str, ...]:
     """Checks that a cascade computes of every image by default, for an ensemble of so many networks: all that take no
-    derivative; a single network has none to disagree with."""
-    return tuple(
-        name for name, kind in CHECKS.items() if kind.forward_only and (members > 1 or name != "ensemble_disagreement")
-    )
+    derivative."""
+    return tuple(name for name, kind in CHECKS.items() if kind.forward_only and (members > 1 or not kind.ensembles))
 
 
 def default_checks(members: int) -> tuple[str, ...]:
-    """The default: those, and of doubtful images the Rao score (models/radiograph/EVIDENCE.md)."""
+    """The default checks: the first ones, and of doubtful images the Rao score (models/radiograph/EVIDENCE.md)."""
     return (*first_checks(members), "rao_score")
 
 

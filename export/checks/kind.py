@@ -59,13 +59,15 @@ class CheckKind:
 
     measured: writes what the statistic is made of. meaning: what is said of an image that is flagged, behind the
     check's name. fitted: the statistic, from these values on the images that fit, [n, ...] each, and what is watched.
-    forward_only: whether it takes no derivative: a cascade computes it of every image.
+    forward_only: whether it takes no derivative: a cascade computes it of every image. ensembles: whether it is of
+    several networks, and so no default of one.
     """
 
     measured: Callable[[FisherGraph], Measured]
     meaning: str
     fitted: Callable[[Columns, Sequence[Watched]], Statistic] = lambda *_: Scalar()
     forward_only: bool = False
+    ensembles: bool = False
 
 
 @dataclass(frozen=True)

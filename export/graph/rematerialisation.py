@@ -19,11 +19,11 @@ IMAGES = 20
 """Of so many images one is reckoned to take a branch."""
 
 ELEMENT = 32
-"""What capturing an element of an activation costs, in multiply-adds of a convolution: measured with ONNX Runtime 1.32
-on 1.7 million elements of the networks of models/radiograph, 0.67 ns, where it did 50 multiply-adds a nanosecond."""
+"""What capturing an element of an activation costs, in multiply-adds of a convolution: about, with ONNX Runtime on
+x86-64, which writes and reads it once more."""
 
 CAPTURED = 100_000
-"""What capturing an activation costs however small it is, in multiply-adds: 2 microseconds."""
+"""What capturing an activation costs however small it is, in multiply-adds: a node more."""
 
 ELEMENTWISE = 4
 """What an element of any other node's result costs, in multiply-adds."""

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
 from ..study import simulated
 from ..study.regression import Regression
@@ -63,18 +61,8 @@ def _usual(sources: Sources, stream: str, count: int) -> Part:
 
 
 def _unusual(sources: Sources, name: str) -> Alteration:
-    def alter(images: Tensor) -> Tensor:
-        kept = f"form {name}".replace(":", "")
-        return simulated.part(sources, kept, len(images), _measured(name, len(images))).images
-
-    return alter
+    return simulated.alteration(sources, f"form {name}".replace(":", ""), partial(_image, name))
 
 
-def _measured(name: str, count: int) -> simulated.Simulated:
-    with ProcessPoolExecutor() as pool:
-        for data in pool.map(partial(_data, name), range(count), chunksize=8):
-            yield image_reader(data)(), np.empty(0)
-
-
-def _data(name: str, number: int) -> NDArray[np.float32]:
-    return CHOOSING[name](number) if name in CHOOSING else CASES[name](number).data()
+def _image(name: str, number: int) -> NDArray[np.float32]:
+    return image_reader(CHOOSING[name](number) if name in CHOOSING else CASES[name](number).data())()

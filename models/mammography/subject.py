@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from functools import partial
 
 import numpy as np
-from torch import Tensor
+from numpy.typing import NDArray
 
 from ..study import simulated
 from ..study.regression import Regression
@@ -107,18 +106,8 @@ def _usual(sources: Sources, stream: str, count: int) -> Part:
 
 
 def _unusual(sources: Sources, name: str) -> Alteration:
-    def alter(images: Tensor) -> Tensor:
-        count = len(images)
-        return simulated.part(sources, f"mammography {name}", count, _acquired(name, count)).images
-
-    return alter
+    return simulated.alteration(sources, f"mammography {name}", partial(_image, name))
 
 
-def _acquired(name: str, count: int) -> simulated.Simulated:
-    with ProcessPoolExecutor() as pool:
-        for field in pool.map(partial(_field, name), range(count), chunksize=4):
-            yield image_reader(field)(), np.empty(0)
-
-
-def _field(name: str, number: int) -> np.ndarray:
-    return (REPORTED | CHOOSING)[name](number).field()
+def _image(name: str, number: int) -> NDArray[np.float32]:
+    return image_reader((REPORTED | CHOOSING)[name](number).field())()

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from fisherlens.edge.bundle import Bundle, open_bundle
 from fisherlens.edge.bundle.manifest import CALIBRATION_KEY, Calibration
-from fisherlens.export.checks import first_checks
+from fisherlens.export.checks import CHECKS, first_checks
 from fisherlens.export.checks.judgement import DEFAULT, Procedure
 from fisherlens.export.network.source import from_modules
 from fisherlens.export.pipeline import Request, export
@@ -42,13 +42,12 @@ class Row:
     """A bundle under study. check: the name in the bundle of the one whose statistic is studied. procedure: the
     bundle's. within: title of the row whose bundle holds the same statistic, by
     which images are then scored: a bundle of its own tells what the check costs alone. subjects: beginnings of the
-    names of those that it is not too dear for. ensembles: whether it needs several networks."""
+    names of those that it is not too dear for."""
 
     check: str
     procedure: Procedures = DEFAULT.of_networks
     within: str | None = None
     subjects: tuple[str, ...] = ("",)
-    ensembles: bool = False
 
 
 DEFAULT_ROW = "cascade, the default"
@@ -62,7 +61,7 @@ ROWS: dict[str, Row] = {
     "image texture": Row("image_texture", _each("image_texture"), within=TOGETHER),
     "activation profile": Row("activation_profile", _each("activation_profile"), within=TOGETHER),
     "uncertainty": Row("uncertainty", _each("uncertainty"), within=TOGETHER),
-    "disagreement": Row("ensemble_disagreement", _each("ensemble_disagreement"), within=TOGETHER, ensembles=True),
+    "disagreement": Row("ensemble_disagreement", _each("ensemble_disagreement"), within=TOGETHER),
     "Rao score": Row("rao_score", _each("rao_score"), within=TOGETHER),
     BEFORE: Row("combined", _together("fisher_trace", "fisher_profile")),
     "Fisher profile": Row("fisher_profile", _each("fisher_profile"), within=BEFORE),
@@ -76,8 +75,12 @@ def rows_of(subject: Subject) -> dict[str, Row]:
     return {
         title: row
         for title, row in ROWS.items()
-        if subject.name.startswith(row.subjects) and (len(subject.members) > 1 or not row.ensembles)
+        if subject.name.startswith(row.subjects) and (len(subject.members) > 1 or not _of_ensembles(row))
     }
+
+
+def _of_ensembles(row: Row) -> bool:
+    return row.check in CHECKS and CHECKS[row.check].ensembles
 
 
 def exported(subject: Subject, title: str, folder: Path) -> Bundle:

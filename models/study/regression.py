@@ -21,9 +21,6 @@ COVERAGE_FACTOR = 2.0
 class GaussianEnsemble(nn.Module):
     """The studied network as one module: images to the members' mean value and its standard uncertainty, [n, 2, D] or
     [n, 2, D, h, w], in the logarithm where the networks give that.
-
-    The variance is the mean of the members' variances and the variance of their means (Lakshminarayanan et al. 2017,
-    arXiv 1612.01474).
     """
 
     def __init__(self, members: Sequence[nn.Module]) -> None:
@@ -32,8 +29,7 @@ class GaussianEnsemble(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         means, variances = means_and_variances([member(images) for member in self.members])
-        total = variances.mean(dim=0) + means.var(dim=0, correction=0)
-        return torch.stack([means.mean(dim=0), total.sqrt()], dim=1)
+        return torch.stack([means.mean(dim=0), total_variance(means, variances).sqrt()], dim=1)
 
 
 def means_and_variances(outputs: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
@@ -41,6 +37,12 @@ def means_and_variances(outputs: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
     both."""
     means, log_variances = torch.stack(list(outputs)).chunk(2, dim=2)
     return means, log_variances.exp()
+
+
+def total_variance(means: Tensor, variances: Tensor) -> Tensor:
+    """The mean of the members' variances and the variance of their means, [n, D, ...] of [members, n, D, ...]
+    (Lakshminarayanan et al. 2017, arXiv 1612.01474)."""
+    return variances.mean(dim=0) + means.var(dim=0, correction=0)
 
 
 def normalised_error(outputs: Tensor, known: Tensor) -> Tensor:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,10 @@ import torch
 from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 from rich.progress import track
+from torch import Tensor
 
 from .sources import Sources
-from .subject import Part, SubjectMissing
+from .subject import Alteration, Part, SubjectMissing
 
 Simulated = Iterable[tuple[NDArray[np.float32], NDArray[np.float64]]]
 """Images [1, C, H, W] as the graph reads them, and what is known of each, [...]."""
@@ -29,6 +31,22 @@ def part(sources: Sources, name: str, count: int, made: Simulated) -> Part:
         _write(images, known, count, made, name)
     # Copied where something is written to it, which nothing does: torch takes no arrays that cannot be.
     return Part(*(torch.from_numpy(np.load(path, mmap_mode="c")) for path in (images, known)))
+
+
+def alteration(sources: Sources, name: str, made: Callable[[int], NDArray[np.float32]]) -> Alteration:
+    """The alteration that gives, instead of usual images, as many that are kept or made under that name. made: makes
+    the image [1, C, H, W] of a number, in processes of its own."""
+
+    def alter(images: Tensor) -> Tensor:
+        return part(sources, name, len(images), _in_processes(made, len(images))).images
+
+    return alter
+
+
+def _in_processes(made: Callable[[int], NDArray[np.float32]], count: int) -> Simulated:
+    with ProcessPoolExecutor() as pool:
+        for image in pool.map(made, range(count), chunksize=4):
+            yield image, np.empty(0)
 
 
 def _write(images: Path, known: Path, count: int, made: Simulated, name: str) -> None:

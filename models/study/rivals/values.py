@@ -6,17 +6,15 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from ..regression import means_and_variances
+from ..regression import means_and_variances, total_variance
 from .passes import Pass
 
 _TINY = 1e-20
 
 
 def total_uncertainty(passes: Sequence[Pass]) -> Tensor:
-    """The logarithm of the ensemble's variance, of what its members state and of their means (Lakshminarayanan et al.
-    2017, arXiv 1612.01474), the mean over measurands and pixels."""
-    means, variances = means_and_variances([seen.logits for seen in passes])
-    return _mean_log(variances.mean(dim=0) + means.var(dim=0, correction=0))
+    """The logarithm of the ensemble's variance, the mean over measurands and pixels."""
+    return _mean_log(total_variance(*means_and_variances([seen.logits for seen in passes])))
 
 
 def spread_of_members(passes: Sequence[Pass]) -> Tensor:
